@@ -1,0 +1,1 @@
+"""Anatomy derived from the meshes: vertebral frames, bodies, pedicles, and the hardware's axes."""

@@ -1,0 +1,1 @@
+"""What is pushed in: the needles there are (catalogue) and the paths they take (path)."""

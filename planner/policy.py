@@ -1,0 +1,78 @@
+"""What may be touched, and how near: one rule for every kind of structure.
+
+Margins are from the needle's surface (DOMAIN 2.3, engineering defaults [A] unless noted there),
+not clinical thresholds. ``None`` as the hard limit means advisory: measured, shown, never barred.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from planner.case import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How near a needle's surface may come to one kind of structure.
+
+    Attributes:
+        hard_mm: Smallest surface-to-surface distance allowed, or None for advisory only.
+        preferred_mm: Distance below which a path is cautioned about.
+        source: Where the figures come from.
+    """
+
+    hard_mm: float | None
+    preferred_mm: float
+    source: str
+
+
+_BONE = Rule(hard_mm=0.0, preferred_mm=1.0, source="[A]: no passage through other bones")
+_METAL = Rule(hard_mm=0.3, preferred_mm=1.0, source="DOMAIN 2.3 [A]")
+_WITHIN = Rule(hard_mm=None, preferred_mm=0.0, source="entered on purpose")
+
+DEFAULTS: Mapping[Kind, Rule] = MappingProxyType({
+    Kind.VERTEBRA: _BONE,
+    Kind.SACRUM: _BONE,
+    Kind.ILIUM: _BONE,
+    Kind.RIB: _BONE,
+    Kind.OTHER_BONE: _BONE,
+    Kind.DISC: Rule(hard_mm=0.0, preferred_mm=1.0, source="[A]: no passage through a disc"),
+    Kind.SCREW: _METAL,
+    Kind.ROD: _METAL,
+    Kind.CROSSLINK: _METAL,
+    Kind.CAGE: _METAL,
+    Kind.CEMENT: Rule(hard_mm=0.0, preferred_mm=1.0, source="[A]: set cement stops a needle"),
+    Kind.CANAL: Rule(hard_mm=1.0, preferred_mm=3.0, source="DOMAIN 2.3 [A]"),
+    Kind.NERVE_ROOT: Rule(hard_mm=1.0, preferred_mm=2.0, source="DOMAIN 2.3 [A]"),
+    Kind.PLEURA: Rule(hard_mm=2.0, preferred_mm=5.0, source="DOMAIN 2.3 [A]"),
+    Kind.VESSEL: Rule(hard_mm=3.0, preferred_mm=5.0, source="DOMAIN 2.3 [A]"),
+    Kind.SEGMENTAL_VESSEL: Rule(hard_mm=None, preferred_mm=1.0, source="DOMAIN 2.3: soft cost"),
+    Kind.ORGAN: Rule(hard_mm=3.0, preferred_mm=10.0, source="DOMAIN 2.3 [A]"),
+    Kind.FLUID: Rule(hard_mm=0.0, preferred_mm=1.0, source="DOMAIN 2.3: 0 overlap"),
+    Kind.SKIN: _WITHIN,
+    Kind.HALO: _WITHIN,
+    Kind.LESION: _WITHIN,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules in force for one request: the defaults with the caller's overrides."""
+
+    rules: Mapping[Kind, Rule]
+
+    def rule(self, kind: Kind) -> Rule:
+        """Return the rule for ``kind``; every kind has one."""
+        return self.rules[kind]
+
+
+DEFAULT_POLICY = Policy(rules=DEFAULTS)
+
+
+def policy_with(overrides: Mapping[Kind, tuple[float | None, float]]) -> Policy:
+    """Return the default policy with (hard_mm, preferred_mm) replaced for some kinds."""
+    changed = {
+        kind: Rule(hard_mm=hard, preferred_mm=preferred, source="request")
+        for kind, (hard, preferred) in overrides.items()
+    }
+    return Policy(rules=MappingProxyType({**DEFAULTS, **changed}))

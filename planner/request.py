@@ -1,0 +1,103 @@
+"""What is asked: a target, and the approaches, sides, needles and policy to try for it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from geometry.arrays import Point
+from planner.case import PatientPosition, Side
+from planner.needles.catalogue import DEFAULT_NEEDLES
+from planner.needles.path import Path
+from planner.policy import DEFAULT_POLICY, Policy
+
+DEFAULT_C_ARM = "generic-floor"
+
+
+class Approach(StrEnum):
+    """Which window of the gate plane a path goes through (see ``planner.approach``)."""
+
+    TRANSPEDICULAR = "transpedicular"
+    PARAPEDICULAR = "parapedicular"
+    EXTRAPEDICULAR = "extrapedicular"
+
+
+class CageEnd(StrEnum):
+    """The end of a cage."""
+
+    CRANIAL = "cranial"
+    CAUDAL = "caudal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnteriorBody:
+    """The anterior third of a vertebral body."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrewHalo:
+    """The lost bone around a loose screw."""
+
+    screw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScrewTip:
+    """The bone a few millimetres beside a screw's tip."""
+
+    screw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CageInterface:
+    """The bone against one end of a cage."""
+
+    cage: str
+    end: CageEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """A segmented lesion."""
+
+    structure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreePoint:
+    """A point, LPS mm, and how far from it the tip may end."""
+
+    position_mm: Point
+    tolerance_mm: float
+
+
+TargetSpec: TypeAlias = AnteriorBody | ScrewHalo | ScrewTip | CageInterface | Lesion | FreePoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """One question to the planner. Everything but the target has a documented default."""
+
+    target: TargetSpec
+    approaches: tuple[Approach, ...] = tuple(Approach)
+    sides: tuple[Side, ...] = (Side.LEFT, Side.RIGHT)
+    needles: tuple[str, ...] = DEFAULT_NEEDLES
+    policy: Policy = DEFAULT_POLICY
+    max_trajectories: int = 5
+    certificate_tolerance_mm: float = 0.25
+    c_arm: str = DEFAULT_C_ARM
+    patient_position: PatientPosition | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest:
+    """A path somebody drew, to be measured as it is."""
+
+    path: Path
+    needle: str
+    target: TargetSpec | None = None
+    policy: Policy = DEFAULT_POLICY
+    c_arm: str = DEFAULT_C_ARM
+    patient_position: PatientPosition | None = None

@@ -1,0 +1,166 @@
+"""What is answered: trajectories with exact clearances, certificates, and the plan around them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from geometry.arrays import Point
+from planner.case import Kind, PatientPosition, Side
+from planner.needles.path import Path
+from planner.request import Approach
+
+
+class Outcome(StrEnum):
+    """How a plan ended; each is a result, none an error."""
+
+    FOUND = "found"
+    NO_SAFE_PATH = "no_safe_path"
+    TARGET_UNREACHABLE = "target_unreachable"
+    STOPPED = "stopped"
+
+
+class Status(StrEnum):
+    """How the search of one class (approach x side x needle) ended."""
+
+    FOUND = "found"
+    INFEASIBLE = "infeasible"
+    STOPPED = "stopped"
+
+
+class ViewRole(StrEnum):
+    """What a C-arm view is for."""
+
+    BULLS_EYE = "bulls_eye"
+    PROGRESS = "progress"
+    SCREW_BULLS_EYE = "screw_bulls_eye"
+    TRUE_AP = "true_ap"
+    TRUE_LATERAL = "true_lateral"
+    THROW_OFF_AP = "throw_off_ap"
+    THROW_OFF_LATERAL = "throw_off_lateral"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clearance:
+    """Distance between a needle's surface and one structure, measured on the original mesh.
+
+    Attributes:
+        structure: Name of the structure.
+        kind: Its kind.
+        distance_mm: Smallest signed distance from axis to surface, less the needle's radius.
+        required_mm: The policy's hard limit; None where there is none.
+        margin_mm: ``distance_mm - required_mm``; None where nothing is required.
+        at_depth_mm: Distance from the skin entry along the path to ``path_point_mm``.
+        nearest_point_mm: Closest point on the structure, LPS.
+        path_point_mm: Closest point on the needle's axis, LPS.
+        traversed: The needle is meant to pass through it.
+        contact_allowed: The needle may touch it (a path along this screw).
+        advisory: The policy only cautions about it.
+    """
+
+    structure: str
+    kind: Kind
+    distance_mm: float
+    required_mm: float | None
+    margin_mm: float | None
+    at_depth_mm: float
+    nearest_point_mm: Point
+    path_point_mm: Point
+    traversed: bool = False
+    contact_allowed: bool = False
+    advisory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One C-arm position, by DICOM positioner angles and as a console would show it (DOMAIN 5).
+
+    Attributes:
+        role: What it is for.
+        primary_rad: DICOM primary angle, (-pi, pi], LAO positive.
+        secondary_rad: DICOM secondary angle, [-pi/2, pi/2], cranial positive.
+        console_primary_rad: Primary angle on a console that assumes head-first supine.
+        console_secondary_rad: The secondary angle there.
+        assumed_position: The patient position assumed for the console angles.
+        label: Rounded patient-referenced name, such as ``LPO 20 CRA 8``.
+        reachable: Whether the chosen C-arm's range contains the console angles.
+    """
+
+    role: ViewRole
+    primary_rad: float
+    secondary_rad: float
+    console_primary_rad: float
+    console_secondary_rad: float
+    assumed_position: PatientPosition
+    label: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far entry and angle may be off while every hard margin provably still holds."""
+
+    entry_mm: float
+    angle_rad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """One path, measured. Points are patient LPS, mm."""
+
+    rank: int
+    approach: Approach | None
+    side: Side | None
+    technique: str
+    needle: str
+    entry_skin_mm: Point
+    entry_bone_mm: Point | None
+    tip_mm: Point
+    path: Path
+    outer_diameter_mm: float
+    length_mm: float
+    depth_to_bone_mm: float | None
+    clearances: tuple[Clearance, ...]
+    margin_mm: float
+    limiting_structure: str | None
+    reaches_target: bool
+    tolerance: Tolerance | None
+    views: tuple[View, ...]
+    cautions: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What was proved about one class: approach x side x needle, for one target and policy.
+
+    Attributes:
+        best_margin_mm: Margin of the best path found, measured on the meshes; None if no path
+            of the class was found at all.
+        upper_bound_mm: No path of the class has a larger margin; None if it has no paths.
+        tolerance_mm: The gap between the two that was asked for.
+    """
+
+    approach: Approach
+    side: Side
+    needle: str
+    status: Status
+    best_margin_mm: float | None
+    upper_bound_mm: float | None
+    tolerance_mm: float
+    limiting_structures: tuple[str, ...]
+    boxes_examined: int
+    statement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The answer to one request about one case."""
+
+    case_digest: str
+    request_digest: str
+    planner_version: str
+    outcome: Outcome
+    explanation: str
+    trajectories: tuple[Trajectory, ...]
+    certificates: tuple[Certificate, ...]
+    warnings: tuple[str, ...]
+    timings_s: dict[str, float]
