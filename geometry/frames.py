@@ -41,9 +41,7 @@ class RigidTransform:
         rotation = frozen(self.rotation)
         off = np.abs(rotation @ rotation.T - np.eye(3)).max()
         if not off < ORTHONORMAL_TOLERANCE or np.linalg.det(rotation) < 0.0:
-            raise ValueError(
-                f"not a rotation: R R^T differs from 1 by {off:.1e}, or it mirrors"
-            )
+            raise ValueError(f"not a rotation: R R^T differs from 1 by {off:.1e}, or it mirrors")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation_mm", frozen(self.translation_mm))
 

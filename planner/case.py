@@ -166,14 +166,10 @@ class Case:
             )  # fmt: skip
         sacral = level in {"S1", "S2"}
         bones = self.of_kind(Kind.SACRUM if sacral else Kind.VERTEBRA)
-        matching = [
-            b for b in bones if b.level == level or (sacral and b.level in {None, "S1"})
-        ]
+        matching = [b for b in bones if b.level == level or (sacral and b.level in {None, "S1"})]
         if len(matching) == 1:
             return matching[0]
-        there = ", ".join(
-            f"{b.name} ({b.level})" for b in self.of_kind(Kind.VERTEBRA, Kind.SACRUM)
-        )
+        there = ", ".join(f"{b.name} ({b.level})" for b in self.of_kind(Kind.VERTEBRA, Kind.SACRUM))
         problem = "no bone" if not matching else "more than one bone"
         raise RequestError(
             f"the case has {problem} of level {level}; its vertebrae are: {there or 'none'}",

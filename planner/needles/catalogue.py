@@ -9,9 +9,7 @@ OUTER_DIAMETER_MM: dict[int, float] = {
 }  # fmt: skip
 LENGTHS_MM = (100, 120, 150)
 
-_GAUGE_SOURCE = (
-    "outer diameter: gauge table, regular wall [P:wiki-gauge]; length: catalogue [M]"
-)
+_GAUGE_SOURCE = "outer diameter: gauge table, regular wall [P:wiki-gauge]; length: catalogue [M]"
 
 
 def _straight() -> list[Needle]:

@@ -69,9 +69,7 @@ class Arc:
         along = self.end_mm - self.centre_mm
         side = unit(along - np.dot(along, out) * out)
         angles: Float[np.ndarray, "k 1"] = np.linspace(0.0, self.angle_rad, count)[:, None]
-        points = self.centre_mm + self.radius_mm * (
-            np.cos(angles) * out + np.sin(angles) * side
-        )
+        points = self.centre_mm + self.radius_mm * (np.cos(angles) * out + np.sin(angles) * side)
         points[0], points[-1] = self.start_mm, self.end_mm
         return points
 
