@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Set Trocar up in this folder and run it. Needs Python 3.11 or newer and nothing else.
+
+    python3 go.py demo [--out DIR]     plan a bundled case; write its plan and pictures
+    python3 go.py test [pytest args]   run the tests
+    python3 go.py run ARGS...          any trocar command, such as: run serve --port 8000
+    python3 go.py lint                 formatting, types, layers, lock files
+    python3 go.py check                lint, then test
+    python3 go.py lock                 solve the dependencies anew, export the hashed files
+
+The packages go into .venv/: by the uv on the PATH, else by a pinned uv fetched into .uv/, else by
+pip from the hashed requirements files. Nothing is put outside this folder (but for the
+installers' caches), and no Python is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+ENVIRONMENT = ROOT / ".venv"
+UV_HOME = ROOT / ".uv"
+UV_VERSION = "0.13.8"
+OLDEST, NEWEST = (3, 11), (3, 15)
+COMMANDS = ("demo", "test", "run", "lint", "check", "lock")
+# Outside any environment: one that is being rebuilt cannot be built from itself.
+PYTHON: str = getattr(sys, "_base_executable", None) or sys.executable
+
+NO_VENV = """\
+This Python ({python}) cannot make virtual environments, and there is no uv on the PATH.
+Install either of them and run the same command again:
+    Debian, Ubuntu:  sudo apt-get install python3-venv
+    elsewhere:       a Python from python.org, or uv (https://docs.astral.sh/uv/)"""
+NO_PACKAGES = """\
+The packages could not be installed; the reason stands above. They come from the Python package
+index, so this machine must reach it once (HTTPS_PROXY, UV_DEFAULT_INDEX and PIP_INDEX_URL are
+heeded). Nothing outside this folder was changed."""
+
+
+def say(message: str) -> None:
+    """Tell what is about to happen; on standard error, which keeps piped output clean."""
+    print(f"go.py: {message}", file=sys.stderr, flush=True)
+
+
+def program(environment: Path, name: str) -> str:
+    """Return the path of a program inside a virtual environment."""
+    windows = os.name == "nt"
+    return str(environment / ("Scripts" if windows else "bin") / (name + ".exe" * windows))
+
+
+def succeeds(*command: str) -> bool:
+    """Run a command in the project's folder, its output shown; tell whether it ended well."""
+    try:
+        return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    except OSError as error:
+        say(f"{command[0]} cannot be run: {error}")
+        return False
+
+
+def output(*command: str) -> str:
+    """Return what a command prints in the project's folder, or nothing if it fails."""
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, text=True, encoding="utf-8", stdout=subprocess.PIPE
+        )
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def become(*command: str) -> NoReturn:
+    """Hand over to a command in the caller's folder, so that signals reach it and not us."""
+    if os.name == "nt":
+        sys.exit(subprocess.run(command, check=False).returncode)
+    os.execv(command[0], command)  # noqa: S606 - a list, so no shell is wanted
+
+
+def can_make_environments() -> bool:
+    """Tell whether this Python has what ``python -m venv`` needs (Debian splits it off)."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
+def pinned_uv() -> str | None:
+    """Return the pinned uv in .uv/, fetched there if need be; None if that did not work."""
+    uv = program(UV_HOME, "uv")
+    if Path(uv).exists() and f"uv {UV_VERSION}" in output(uv, "--version"):
+        return uv
+    if not can_make_environments():
+        return None
+    say(f"fetching uv {UV_VERSION} into .uv/ (about 25 MB, once)")
+    made = succeeds(PYTHON, "-m", "venv", "--clear", str(UV_HOME)) and succeeds(
+        program(UV_HOME, "python"), "-m", "pip", "install", "--quiet",
+        "--disable-pip-version-check", f"uv=={UV_VERSION}",
+    )  # fmt: skip
+    return uv if made else None
+
+
+def uvs() -> Iterator[str]:
+    """Yield the uvs worth trying: the one on the PATH, which may be too old, then the pinned."""
+    on_path = shutil.which("uv")
+    if on_path:
+        yield on_path
+    pinned = pinned_uv()
+    if pinned:
+        yield pinned
+
+
+def sync_with_uv(uv: str, *, dev: bool) -> bool:
+    """Bring .venv/ in step with uv.lock. Without ``dev``, test tools are left as they are."""
+    groups = () if dev else ("--no-dev", "--inexact")
+    return succeeds(uv, "sync", "--frozen", *groups, "--python", PYTHON)
+
+
+def sync_with_pip(*, dev: bool) -> bool:
+    """Bring .venv/ in step with the exported requirements, every hash checked."""
+    requirements = ROOT / ("requirements-dev.lock" if dev else "requirements.lock")
+    stamp = ENVIRONMENT / f"{requirements.name}.installed"
+    facts = requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    digest = hashlib.sha256(facts + sys.version.encode()).hexdigest()
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+        return True
+    say("installing with pip instead, into .venv/ (some minutes, once)")
+    pip = (program(ENVIRONMENT, "python"), "-m", "pip", "--disable-pip-version-check", "install")
+    done = (
+        succeeds(PYTHON, "-m", "venv", "--clear", str(ENVIRONMENT))
+        and succeeds(*pip, "--require-hashes", "-r", str(requirements))
+        and succeeds(*pip, "--quiet", "--no-deps", "--editable", str(ROOT))
+    )
+    if done:
+        stamp.write_text(digest, encoding="utf-8")
+    return done
+
+
+def set_up(*, dev: bool) -> None:
+    """Make .venv/ ready, or exit saying what is missing."""
+    if not ENVIRONMENT.exists():
+        say("setting up .venv/: about 400 MB of packages to fetch, a minute or two, once")
+    for uv in uvs():
+        if sync_with_uv(uv, dev=dev):
+            return
+        say(f"{uv} did not manage")
+    if not can_make_environments():
+        sys.exit(NO_VENV.format(python=PYTHON))
+    if not sync_with_pip(dev=dev):
+        sys.exit(NO_PACKAGES)
+
+
+def export(uv: str, requirements: str) -> str:
+    """Return what a requirements file must say: the lock's versions and hashes, no index."""
+    groups = () if "-dev" in requirements else ("--no-dev",)
+    options = ("--frozen", "--quiet", "--no-emit-project", "--no-header", "--no-annotate")
+    return output(uv, "export", *options, *groups)
+
+
+def lock() -> int:
+    """Solve the dependencies anew and write uv.lock and both requirements files."""
+    uv = pinned_uv()
+    if uv is None or not succeeds(uv, "lock"):
+        say("the lock files are unchanged: they need the pinned uv and the package index")
+        return 1
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        (ROOT / name).write_text(export(uv, name), encoding="utf-8")
+    return 0
+
+
+def locks_agree() -> bool:
+    """Tell whether pyproject.toml, uv.lock and the requirements files say the same."""
+    uv = pinned_uv()
+    if uv is None:
+        say("the lock files were not compared: that needs uv")
+        return True
+    if not succeeds(uv, "lock", "--check"):
+        return False
+    stale = [
+        name
+        for name in ("requirements.lock", "requirements-dev.lock")
+        if (ROOT / name).read_text(encoding="utf-8") != export(uv, name)
+    ]
+    if stale:
+        say(f"out of step with uv.lock: {', '.join(stale)}; run: python3 go.py lock")
+    return not stale
+
+
+def lint() -> int:
+    """Run every check that runs no code of ours; all of them, even when one fails."""
+    checks = {
+        "ruff check": (program(ENVIRONMENT, "ruff"), "check"),
+        "ruff format": (program(ENVIRONMENT, "ruff"), "format", "--check"),
+        "mypy": (program(ENVIRONMENT, "mypy"),),
+        "import-linter": (program(ENVIRONMENT, "lint-imports"),),
+    }
+    failed = []
+    for name, command in checks.items():
+        say(name)
+        if not succeeds(*command):
+            failed.append(name)
+    say("lock files")
+    if not locks_agree():
+        failed.append("lock files")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def main(command: str, arguments: list[str]) -> int:
+    """Set up what ``command`` needs and run it; return the exit status."""
+    os.environ.pop("VIRTUAL_ENV", None)
+    os.environ.update(UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT), UV_PYTHON_DOWNLOADS="never")
+    os.environ.setdefault("UV_HTTP_TIMEOUT", "120")
+    if command == "lock":
+        return lock()
+    set_up(dev=command in {"test", "lint", "check"})
+    if command == "demo":
+        become(program(ENVIRONMENT, "trocar"), "demo", *arguments)
+    if command == "run":
+        become(program(ENVIRONMENT, "trocar"), *arguments)
+    if command == "lint":
+        return lint()
+    if command == "check" and lint():
+        return 1
+    os.chdir(ROOT)
+    become(program(ENVIRONMENT, "python"), "-m", "pytest", *arguments)
+
+
+if __name__ == "__main__":
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        sys.exit(
+            "Trocar needs Python 3.11 to 3.15; this is "
+            f"{sys.version.split()[0]} at {sys.executable}. Start go.py with another one, "
+            "such as: python3.12 go.py demo"
+        )
+    if sys.argv[1:2] in (["-h"], ["--help"], ["help"]):
+        print(__doc__)
+        sys.exit()
+    if not sys.argv[1:] or sys.argv[1] not in COMMANDS:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
