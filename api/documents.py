@@ -1,0 +1,182 @@
+"""What is answered, as JSON, in millimetres and degrees (schema trocar/plan/1).
+
+Lengths carry four decimals and angles two. The same answer always makes the same bytes.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from geometry.arrays import Point
+from planner.fluoroscopy.views import console_assumes
+from planner.needles.path import Arc, Segment
+from planner.result import Certificate, Clearance, Plan, Tolerance, Trajectory, View
+
+PLAN_SCHEMA = "trocar/plan/1"
+_LENGTH_DECIMALS = 4
+_ANGLE_DECIMALS = 2
+
+
+def dump(document: object) -> str:
+    """Return the one text of a document: keys in the order of the contract, no NaN."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan as the contract has it."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "case_digest": plan.case_digest,
+        "request_digest": plan.request_digest,
+        "planner_version": plan.planner_version,
+        "outcome": plan.outcome.value,
+        "explanation": plan.explanation,
+        "trajectories": [trajectory_document(trajectory) for trajectory in plan.trajectories],
+        "certificates": [_certificate(certificate) for certificate in plan.certificates],
+        "warnings": list(plan.warnings),
+        "timings_s": {stage: round(seconds, 4) for stage, seconds in plan.timings_s.items()},
+    }
+
+
+def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
+    """Return one trajectory as the contract has it."""
+    return {
+        "rank": trajectory.rank,
+        "approach": None if trajectory.approach is None else trajectory.approach.value,
+        "side": None if trajectory.side is None else trajectory.side.value,
+        "technique": trajectory.technique,
+        "needle": trajectory.needle,
+        "entry_skin_mm": point_mm(trajectory.entry_skin_mm),
+        "entry_bone_mm": _optional_point(trajectory.entry_bone_mm),
+        "tip_mm": point_mm(trajectory.tip_mm),
+        "path": [_segment(segment) for segment in trajectory.path],
+        "outer_diameter_mm": length_mm(trajectory.outer_diameter_mm),
+        "length_mm": length_mm(trajectory.length_mm),
+        "depth_to_bone_mm": _optional_length(trajectory.depth_to_bone_mm),
+        "clearances": [_clearance(clearance) for clearance in trajectory.clearances],
+        "margin_mm": length_mm(trajectory.margin_mm),
+        "limiting_structure": trajectory.limiting_structure,
+        "reaches_target": bool(trajectory.reaches_target),
+        "tolerance": _tolerance(trajectory.tolerance),
+        "breach_probability": None,
+        "views": [_view(view) for view in trajectory.views],
+        "cautions": list(trajectory.cautions),
+        "reasons": list(trajectory.reasons),
+    }
+
+
+def length_mm(value: float) -> float:
+    """Return a length as written: four decimals, and no negative zero."""
+    return _rounded(value, _LENGTH_DECIMALS)
+
+
+def angle_deg(value_rad: float) -> float:
+    """Return an angle as written: degrees, two decimals, and no negative zero."""
+    return _rounded(math.degrees(value_rad), _ANGLE_DECIMALS)
+
+
+def primary_deg(value_rad: float) -> float:
+    """Return a positioner angle in (-180, 180]: what rounds to -180 is written as 180."""
+    angle = angle_deg(value_rad)
+    return 180.0 if angle == -180.0 else angle
+
+
+def point_mm(point: Iterable[float] | Point) -> list[float]:
+    """Return a point as written, patient LPS."""
+    return [length_mm(float(coordinate)) for coordinate in point]
+
+
+def _rounded(value: float, decimals: int) -> float:
+    return round(float(value), decimals) + 0.0
+
+
+def _optional_length(value: float | None) -> float | None:
+    return None if value is None else length_mm(value)
+
+
+def _optional_point(point: Point | None) -> list[float] | None:
+    return None if point is None else point_mm(point)
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    ends = {"start_mm": point_mm(segment.start_mm), "end_mm": point_mm(segment.end_mm)}
+    if isinstance(segment, Arc):
+        return {
+            "type": "arc",
+            **ends,
+            "centre_mm": point_mm(segment.centre_mm),
+            "radius_mm": length_mm(segment.radius_mm),
+            "angle_deg": angle_deg(segment.angle_rad),
+        }
+    return {"type": "line", **ends}
+
+
+def _clearance(clearance: Clearance) -> dict[str, Any]:
+    flags = {
+        "traversed": clearance.traversed,
+        "contact_allowed": clearance.contact_allowed,
+        "advisory": clearance.advisory,
+    }
+    return {
+        "structure": clearance.structure,
+        "kind": clearance.kind.value,
+        "distance_mm": length_mm(clearance.distance_mm),
+        "required_mm": _optional_length(clearance.required_mm),
+        "margin_mm": _optional_length(clearance.margin_mm),
+        "at_depth_mm": length_mm(clearance.at_depth_mm),
+        "nearest_point_mm": point_mm(clearance.nearest_point_mm),
+        "path_point_mm": point_mm(clearance.path_point_mm),
+        **{name: True for name, raised in flags.items() if raised},
+    }
+
+
+def _tolerance(tolerance: Tolerance | None) -> dict[str, float] | None:
+    if tolerance is None:
+        return None
+    return {
+        "entry_mm": length_mm(tolerance.entry_mm),
+        "angle_deg": angle_deg(tolerance.angle_rad),
+    }
+
+
+def _view(view: View) -> dict[str, Any]:
+    return {
+        "role": view.role.value,
+        "dicom": {
+            "primary_deg": primary_deg(view.primary_rad),
+            "secondary_deg": angle_deg(view.secondary_rad),
+        },
+        "console": {
+            "primary_deg": primary_deg(view.console_primary_rad),
+            "secondary_deg": angle_deg(view.console_secondary_rad),
+            "assumes": console_assumes(view),
+        },
+        "label": view.label,
+        "reachable": bool(view.reachable),
+        "hardware_overlap": None,
+        "tip_hidden": None,
+    }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "approach": certificate.approach.value,
+        "side": certificate.side.value,
+        "needle": certificate.needle,
+        "status": certificate.status.value,
+        "best_margin_mm": _optional_length(certificate.best_margin_mm),
+        "upper_bound_mm": _rounded_up(certificate.upper_bound_mm),
+        "tolerance_mm": certificate.tolerance_mm,
+        "limiting_structures": list(certificate.limiting_structures),
+        "boxes_examined": int(certificate.boxes_examined),
+        "statement": certificate.statement,
+    }
+
+
+def _rounded_up(bound: float | None) -> float | None:
+    """Return an upper bound as written: never below what was proved."""
+    if bound is None or math.isinf(bound):
+        return None
+    scale = 10.0**_LENGTH_DECIMALS
+    return length_mm(math.ceil(bound * scale) / scale)

@@ -1,0 +1,170 @@
+"""From what went wrong to what is said about it: one table, RFC 9457 problem documents.
+
+A problem names the field and the remedy. It never repeats what was sent beyond one short value.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from geometry.mesh import MeshError
+from planner.errors import CaseError, InputError, RequestError
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_MESSAGE = 800
+
+
+class MalformedBodyError(InputError):
+    """The body cannot be read at all: not JSON, not a number JSON has, a broken multipart."""
+
+
+class UnsupportedMediaTypeError(InputError):
+    """The body is of a type that this address does not take."""
+
+
+class BodyTooLargeError(InputError):
+    """The body is longer than the service reads."""
+
+
+class UnknownIdError(InputError):
+    """There is no case, plan or structure of that name."""
+
+
+class StalePlanError(InputError):
+    """The plan was made by another version of the planner, so it cannot be drawn by this one."""
+
+
+class BusyError(RuntimeError):
+    """More work is waiting than the service takes on."""
+
+
+class WorkerLostError(RuntimeError):
+    """The process that did the work died; another has taken its place."""
+
+
+class RenderingUnavailableError(RuntimeError):
+    """This machine cannot draw pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one class of error is answered.
+
+    Attributes:
+        status: HTTP status.
+        slug: Last part of the problem's type, stable.
+        title: The same for every problem of the type.
+    """
+
+    status: int
+    slug: str
+    title: str
+
+
+ANSWERS: dict[type[Exception], Answer] = {
+    CaseError: Answer(422, "case", "The case cannot be used"),
+    MeshError: Answer(422, "case", "The case cannot be used"),
+    RequestError: Answer(422, "request", "The request cannot be used"),
+    MalformedBodyError: Answer(400, "malformed-body", "The body cannot be read"),
+    UnsupportedMediaTypeError: Answer(415, "media-type", "The body is of the wrong type"),
+    BodyTooLargeError: Answer(413, "body-too-large", "The body is too large"),
+    UnknownIdError: Answer(404, "not-found", "There is no such thing"),
+    StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
+    BusyError: Answer(429, "busy", "Too much work is waiting"),
+    WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),
+    RenderingUnavailableError: Answer(503, "rendering", "Pictures cannot be drawn here"),
+}
+_INTERNAL = Answer(500, "internal", "Our fault")
+_BY_STATUS = {
+    404: ANSWERS[UnknownIdError],
+    405: Answer(405, "method", "The method is not allowed here"),
+    413: ANSWERS[BodyTooLargeError],
+    415: ANSWERS[UnsupportedMediaTypeError],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """One thing that is wrong, and where."""
+
+    field: str
+    code: str
+    message: str
+
+    def document(self) -> dict[str, str]:
+        """Return it as a member of ``errors``."""
+        return {"field": self.field, "code": self.code, "message": clipped(self.message)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem document in the making; plain data, so that it can cross between processes."""
+
+    answer: Answer
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the RFC 9457 document."""
+        return {
+            "type": f"/problems/{self.answer.slug}",
+            "title": self.answer.title,
+            "status": self.answer.status,
+            "detail": clipped(self.detail),
+            "errors": [error.document() for error in self.errors],
+        }
+
+
+class ProblemError(Exception):
+    """Carries a problem that is already worked out up to whoever answers."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+class InvalidRequestError(RequestError):
+    """Several mistakes in one document, all told at once."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        first = errors[0]
+        super().__init__(first.message, field=first.field, code=first.code)
+        self.errors = errors
+
+
+def clipped(message: str) -> str:
+    """Return the message, shortened where a value in it runs on."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return f"{message[:_LONGEST_MESSAGE]} ..."
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem that answers ``error``, by the table above."""
+    if isinstance(error, ProblemError):
+        return error.problem
+    answer = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), _INTERNAL)
+    return Problem(answer=answer, detail=_detail(error, answer), errors=_field_errors(error))
+
+
+def problem_of_status(status: int, detail: str) -> Problem:
+    """Return the problem for a status that the web framework itself arrived at."""
+    answer = _BY_STATUS.get(status) or Answer(status, f"http-{status}", detail)
+    return Problem(answer=answer, detail=detail)
+
+
+def _detail(error: Exception, answer: Answer) -> str:
+    if answer is _INTERNAL:
+        return "Something failed on our side; the request itself was readable. It is in the log."
+    if isinstance(error, InputError):
+        return "; ".join(f"{e.field}: {e.message}" for e in _field_errors(error))
+    return str(error)
+
+
+def _field_errors(error: Exception) -> tuple[FieldError, ...]:
+    if isinstance(error, InvalidRequestError):
+        return error.errors
+    if isinstance(error, InputError):
+        return (FieldError(field=error.field, code=error.code, message=str(error)),)
+    if isinstance(error, MeshError):
+        return (FieldError(field="structures", code=error.code, message=str(error)),)
+    return ()

@@ -1,0 +1,34 @@
+"""What an operator may set, as ``TROCAR_*`` in the environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """Settings of the service. Everything has a default that is safe on one's own machine.
+
+    Attributes:
+        data_folder: Where cases and plans are kept. Without one they live in a temporary folder
+            that is removed when the service stops: a spine is a person's, and keeping it is a
+            decision.
+        workers: Processes that plan at the same time.
+        max_waiting: Jobs that may wait for a worker before the service says it is busy.
+        max_case_bytes: Longest multipart body.
+        max_json_bytes: Longest JSON body that carries a case.
+        max_request_bytes: Longest JSON body that carries only a request.
+        max_wait_s: Longest time that ``Prefer: wait`` is honoured for.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TROCAR_", extra="ignore", frozen=True)
+
+    data_folder: Path | None = None
+    workers: int = Field(default=1, ge=1, le=64)
+    max_waiting: int = Field(default=256, ge=1)
+    max_case_bytes: int = Field(default=256 * MIB, ge=1)
+    max_json_bytes: int = Field(default=96 * MIB, ge=1)
+    max_request_bytes: int = Field(default=MIB, ge=1)
+    max_wait_s: float = Field(default=300.0, ge=0.0)
