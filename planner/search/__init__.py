@@ -1,0 +1,1 @@
+"""Branch and bound over straight paths through a gate, and what it proves."""
