@@ -27,6 +27,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
+PIP_MARK = ENVIRONMENT / "made-by-pip"
 UV_HOME = ROOT / ".uv"
 UV_VERSION = "0.13.8"
 OLDEST, NEWEST = (3, 11), (3, 15)
@@ -119,32 +120,43 @@ def sync_with_uv(uv: str, *, dev: bool) -> bool:
     return succeeds(uv, "sync", "--frozen", *groups, "--python", PYTHON)
 
 
+def requirements_digest(name: str) -> str:
+    """Return what .venv/ is to be marked with once pip has installed these requirements."""
+    facts = (ROOT / name).read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    return hashlib.sha256(facts + sys.version.encode()).hexdigest()
+
+
+def is_synced_by_pip(*, dev: bool) -> bool:
+    """Tell whether pip made .venv/ from today's requirements; test tools do no harm."""
+    enough = ("requirements-dev.lock",) if dev else ("requirements.lock", "requirements-dev.lock")
+    mark = PIP_MARK.read_text(encoding="utf-8") if PIP_MARK.exists() else ""
+    return mark in {requirements_digest(name) for name in enough}
+
+
 def sync_with_pip(*, dev: bool) -> bool:
-    """Bring .venv/ in step with the exported requirements, every hash checked."""
-    requirements = ROOT / ("requirements-dev.lock" if dev else "requirements.lock")
-    stamp = ENVIRONMENT / f"{requirements.name}.installed"
-    facts = requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes()
-    digest = hashlib.sha256(facts + sys.version.encode()).hexdigest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
-        return True
+    """Make .venv/ anew from the exported requirements, every hash checked."""
     say("installing with pip instead, into .venv/ (some minutes, once)")
+    name = "requirements-dev.lock" if dev else "requirements.lock"
     pip = (program(ENVIRONMENT, "python"), "-m", "pip", "--disable-pip-version-check", "install")
     done = (
         succeeds(PYTHON, "-m", "venv", "--clear", str(ENVIRONMENT))
-        and succeeds(*pip, "--require-hashes", "-r", str(requirements))
+        and succeeds(*pip, "--require-hashes", "-r", str(ROOT / name))
         and succeeds(*pip, "--quiet", "--no-deps", "--editable", str(ROOT))
     )
     if done:
-        stamp.write_text(digest, encoding="utf-8")
+        PIP_MARK.write_text(requirements_digest(name), encoding="utf-8")
     return done
 
 
 def set_up(*, dev: bool) -> None:
     """Make .venv/ ready, or exit saying what is missing."""
+    if is_synced_by_pip(dev=dev):
+        return
     if not ENVIRONMENT.exists():
-        say("setting up .venv/: about 400 MB of packages to fetch, a minute or two, once")
+        say("setting up .venv/: about 300 MB of packages to fetch, a minute or two, once")
     for uv in uvs():
         if sync_with_uv(uv, dev=dev):
+            PIP_MARK.unlink(missing_ok=True)
             return
         say(f"{uv} did not manage")
     if not can_make_environments():
@@ -243,4 +255,7 @@ if __name__ == "__main__":
     if not sys.argv[1:] or sys.argv[1] not in COMMANDS:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    try:
+        sys.exit(main(sys.argv[1], sys.argv[2:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
