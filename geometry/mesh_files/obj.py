@@ -46,7 +46,9 @@ def _corner(word: str, so_far: int, line: int) -> int:
     try:
         index = int(word.split("/", 1)[0])
     except ValueError:
-        raise MeshError("malformed", f"{word[:40]!r} is no corner of a face (line {line})") from None
+        raise MeshError(
+            "malformed", f"{word[:40]!r} is no corner of a face (line {line})"
+        ) from None
     if index == 0 or abs(index) > 2**40:
         raise MeshError("index-out-of-range", f"OBJ vertices count from 1, not {index} ({line=})")
     return index - 1 if index > 0 else so_far + index

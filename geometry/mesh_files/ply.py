@@ -41,10 +41,13 @@ class _Element:
 
     def record(self, order: str, length: int = 0) -> np.dtype[np.void]:
         """Return the layout of one record whose lists all have ``length`` entries."""
-        fields: list[tuple[str, str] | tuple[str, str, int]] = []
+        fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
         for i, p in enumerate(self.properties):
             if p.count_type:
-                fields += [(f"count{i}", order + p.count_type), (f"list{i}", order + p.type, length)]
+                fields += [
+                    (f"count{i}", order + p.count_type),
+                    (f"list{i}", order + p.type, (length,)),
+                ]
             else:
                 fields.append((f"{i}", order + p.type))
         return np.dtype(fields)
@@ -127,8 +130,12 @@ class _BinaryBody:
         first = element.properties[0]
         if element.count == 0 or first.count_type is None:
             return 3
-        size = np.dtype(first.count_type).itemsize
-        return self._number(self.at, first.count_type, size) if first.count_type else 3
+        width = np.dtype(first.count_type).itemsize
+        length = self._number(self.at, first.count_type, width)
+        needed, left = length * np.dtype(first.type).itemsize, len(self.data) - self.at - width
+        if needed > left:
+            raise short(left, needed, f"bytes of a list of {length} entries")
+        return length
 
     def _number(self, at: int, kind: str, size: int) -> int:
         if at + size > len(self.data):
@@ -152,9 +159,7 @@ class _BinaryBody:
                     raise short(len(self.data) - self.at, size * repeat, "bytes of a list")
                 if i == wanted:
                     lengths[row] = repeat
-                    entries.append(
-                        np.frombuffer(self.data, self.order + p.type, repeat, self.at)
-                    )
+                    entries.append(np.frombuffer(self.data, self.order + p.type, repeat, self.at))
                 self.at += size * repeat
         return np.concatenate(entries) if entries else np.zeros(0), lengths
 
@@ -252,7 +257,9 @@ def _corner_list(element: _Element) -> int:
 def _header(data: bytes) -> tuple[str, tuple[_Element, ...], bytes]:
     """Return the byte order ('' for text), the elements and what follows the header."""
     if data[:3] != b"ply" or data[3:4] not in {b"\n", b"\r"}:
-        raise MeshError("unknown-format", "a PLY file begins with the line 'ply'; this one does not")
+        raise MeshError(
+            "unknown-format", "a PLY file begins with the line 'ply'; this one does not"
+        )
     lines: list[list[str]] = []
     at = 0
     while len(lines) < _MAX_HEADER_LINES:

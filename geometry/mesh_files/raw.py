@@ -68,7 +68,7 @@ def require_triangles_within_limit(count: int) -> None:
         )
 
 
-def first_occurrence(rows: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n"]:
+def first_occurrence(rows: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
     """Return, for every row, the index of the first row that is exactly equal to it."""
     if len(rows) == 0:
         return np.zeros(0, dtype=np.int64)

@@ -50,9 +50,7 @@ def stl_bytes(mesh: TriangleMesh) -> bytes:
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     records = np.zeros(len(corners), dtype=_RECORD)
-    records["normal"] = np.divide(
-        normals, lengths, out=np.zeros_like(normals), where=lengths > 0.0
-    )
+    records["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0.0)
     records["corners"] = corners
     header = b"binary STL, millimetres, patient LPS".ljust(80, b" ")
     return header + np.uint32(len(corners)).astype("<u4").tobytes() + records.tobytes()
