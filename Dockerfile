@@ -1,0 +1,29 @@
+# The HTTP service. Build: docker build -t trocar .   Run: docker run --init -p 8000:8000 trocar
+FROM python:3.13-slim AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+RUN pip install --no-cache-dir uv==0.13.8
+WORKDIR /trocar
+# Packages first: they change seldom, and this layer is the slow one.
+COPY pyproject.toml uv.lock ./
+RUN uv sync --frozen --no-dev --no-install-project
+COPY . .
+RUN uv sync --frozen --no-dev --no-editable
+
+FROM python:3.13-slim
+# Pictures are drawn by VTK through EGL, in software.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libegl1 libgl1-mesa-dri \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --create-home trocar \
+    && install -d -o trocar -g trocar /var/cache/trocar /var/lib/trocar
+COPY --from=build /trocar/.venv /trocar/.venv
+# numba compiles on first use; its cache must be writable, also where the root is read-only.
+ENV PATH=/trocar/.venv/bin:$PATH NUMBA_CACHE_DIR=/var/cache/trocar PYTHONUNBUFFERED=1
+USER trocar
+WORKDIR /var/lib/trocar
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+# A container's port is open only where it is published: put a proxy with authentication before it.
+ENTRYPOINT ["trocar"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
