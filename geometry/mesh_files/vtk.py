@@ -10,7 +10,7 @@ from geometry.mesh_files.text import count, decoded, floats, integers, short
 _TYPES = {
     "float": ">f4", "double": ">f8", "int": ">i4", "unsigned_int": ">u4", "long": ">i8",
     "unsigned_long": ">u8", "short": ">i2", "unsigned_short": ">u2", "vtktypeint64": ">i8",
-    "vtktypeint32": ">i4", "char": ">i1", "unsigned_char": ">u1",
+    "vtktypeint32": ">i4", "vtkidtype": ">i4", "char": ">i1", "unsigned_char": ">u1",
 }  # fmt: skip
 _CELLS = frozenset({"VERTICES", "LINES", "POLYGONS", "TRIANGLE_STRIPS"})
 _ATTRIBUTES = frozenset({"POINT_DATA", "CELL_DATA", "FIELD", "METADATA"})
