@@ -3,14 +3,16 @@
 import json
 import struct
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.util import numpy_support
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkIOLegacy import vtkPolyDataWriter
@@ -20,6 +22,7 @@ from geometry.mesh import MeshError, TriangleMesh, triangle_mesh
 from geometry.mesh_files import READABLE, WRITABLE, RawMesh, read_mesh, sniffed_suffix, write_mesh
 
 SOURCE = trimesh.creation.icosphere(subdivisions=2, radius=21.0)
+VTK: Any = numpy_support
 CENTRE = np.array([3.0, -90.0, 980.0])
 
 
@@ -32,18 +35,20 @@ def corners(mesh: RawMesh) -> np.ndarray:
     return mesh.vertices[mesh.faces]
 
 
-def trimesh_of(mesh: TriangleMesh) -> trimesh.Trimesh:
-    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+def exported(mesh: TriangleMesh, kind: str, **options: int) -> bytes:
+    other: Any = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    data = other.export(file_type=kind, **options)
+    return data if isinstance(data, bytes) else str(data).encode()
 
 
 def poly_data(mesh: TriangleMesh) -> vtkPolyData:
     points = vtkPoints()
-    points.SetData(numpy_to_vtk(mesh.vertices, deep=True))
+    points.SetData(VTK.numpy_to_vtk(mesh.vertices, deep=True))
     cells = vtkCellArray()
     offsets = np.arange(0, 3 * len(mesh.faces) + 1, 3)
     cells.SetData(
-        numpy_to_vtkIdTypeArray(offsets, deep=True),
-        numpy_to_vtkIdTypeArray(mesh.faces.ravel(), deep=True),
+        VTK.numpy_to_vtkIdTypeArray(offsets, deep=True),
+        VTK.numpy_to_vtkIdTypeArray(mesh.faces.ravel(), deep=True),
     )
     data = vtkPolyData()
     data.SetPoints(points)
@@ -130,20 +135,20 @@ def ply_big_endian(mesh: TriangleMesh) -> bytes:
     return head.encode() + faces + mesh.vertices.astype(">f4").tobytes()
 
 
-FILES = {
+FILES: dict[str, tuple[str, Callable[[TriangleMesh], bytes]]] = {
     "ply, ours": ("ply", lambda m: write_mesh(m, ".ply")),
-    "ply, trimesh": ("ply", lambda m: trimesh_of(m).export(file_type="ply")),
+    "ply, trimesh": ("ply", lambda m: exported(m, "ply")),
     "ply, ascii": ("ply", ply_ascii),
     "ply, big endian, faces first": ("ply", ply_big_endian),
     "stl, ours": ("stl", lambda m: write_mesh(m, "STL")),
-    "stl, trimesh": ("stl", lambda m: trimesh_of(m).export(file_type="stl")),
+    "stl, trimesh": ("stl", lambda m: exported(m, "stl")),
     "stl, ascii": ("stl", ascii_stl),
     "obj": ("obj", obj_bytes),
-    "obj, trimesh": ("obj", lambda m: trimesh_of(m).export(file_type="obj", digits=12).encode()),
+    "obj, trimesh": ("obj", lambda m: exported(m, "obj", digits=12)),
     "off": ("off", off_bytes),
-    "off, trimesh": ("off", lambda m: trimesh_of(m).export(file_type="off", digits=12).encode()),
+    "off, trimesh": ("off", lambda m: exported(m, "off", digits=12)),
     "glb, ours": ("glb", lambda m: write_mesh(m, ".glb")),
-    "glb, trimesh": ("glb", lambda m: trimesh_of(m).export(file_type="glb")),
+    "glb, trimesh": ("glb", lambda m: exported(m, "glb")),
     "vtk, ascii 4": ("vtk", lambda m: vtk_bytes(m, binary=False)),
     "vtk, binary 4": ("vtk", lambda m: vtk_bytes(m, binary=True)),
     "vtk, ascii 5": ("vtk", lambda m: vtk_bytes(m, binary=False, version=51)),
@@ -415,7 +420,7 @@ def test_mixed_polygons_are_read_from_binary_and_text_alike() -> None:
         "ply\nformat {} 1.0\nelement vertex 5\nproperty float x\nproperty float y\n"
         "property float z\nelement face 2\nproperty list uchar int vertex_indices\nend_header\n"
     )
-    points = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0.5, 0]]
+    points: list[list[float]] = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0.5, 0]]
     text = head.format("ascii") + "\n".join(" ".join(map(str, p)) for p in points)
     text += "\n4 0 1 2 3\n3 1 4 2\n"
     binary = head.format("binary_little_endian").encode() + np.array(points, "<f4").tobytes()
@@ -449,5 +454,5 @@ def test_welding_keeps_the_order_of_first_appearance() -> None:
 def test_the_shared_meshes_read_as_another_library_reads_them(shared_cases: Path) -> None:
     for path in sorted(shared_cases.glob("*/meshes/*"))[::9]:
         mesh = read_mesh(path.read_bytes(), path.suffix)
-        other = trimesh.load(path, process=False)
+        other: Any = trimesh.load(path, process=False)
         assert np.array_equal(corners(mesh), other.vertices[other.faces]), path.name
