@@ -33,6 +33,14 @@ class StalePlanError(InputError):
     """The plan was made by another version of the planner, so it cannot be drawn by this one."""
 
 
+class PlanNotDoneError(InputError):
+    """The plan has not been made, so there is nothing to draw."""
+
+
+class NotReadyError(RuntimeError):
+    """The service is up but cannot work yet."""
+
+
 class BusyError(RuntimeError):
     """More work is waiting than the service takes on."""
 
@@ -69,6 +77,8 @@ ANSWERS: dict[type[Exception], Answer] = {
     BodyTooLargeError: Answer(413, "body-too-large", "The body is too large"),
     UnknownIdError: Answer(404, "not-found", "There is no such thing"),
     StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
+    PlanNotDoneError: Answer(409, "not-done", "The plan is not done"),
+    NotReadyError: Answer(503, "not-ready", "The service cannot work yet"),
     BusyError: Answer(429, "busy", "Too much work is waiting"),
     WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),
     RenderingUnavailableError: Answer(503, "rendering", "Pictures cannot be drawn here"),

@@ -3,7 +3,8 @@
 Pydantic's own report repeats the input; nothing of the input is taken over here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -48,6 +49,20 @@ def invalid_request(error: ValidationError, document: object) -> InvalidRequestE
     findings = error.errors(include_url=False, include_input=False)
     return InvalidRequestError(
         tuple(_field_error(finding, document) for finding in findings[:_MOST_ERRORS])
+    )
+
+
+def invalid_parameters(findings: Sequence[Any]) -> InvalidRequestError:
+    """Return the framework's findings about path and query as one error of ours."""
+    return InvalidRequestError(
+        tuple(
+            FieldError(
+                field=field_path(list(finding["loc"][1:])) or "request",
+                code=_CODES.get(finding["type"], "wrong-type"),
+                message=_message(finding),
+            )
+            for finding in findings[:_MOST_ERRORS]
+        )
     )
 
 

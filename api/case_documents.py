@@ -1,0 +1,158 @@
+"""What is said about a case that was read: its structures, what was found in them, its anatomy."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from api.documents import length_mm, point_mm
+from geometry.arrays import Points
+from geometry.mesh import Problem
+from planner.anatomy.describe import CaseAnatomy
+from planner.anatomy.model import (
+    Body,
+    CageEnds,
+    Pedicle,
+    RodLine,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
+from planner.case import Case, PatientPosition, Side, Structure
+
+CASE_SCHEMA = "trocar/case-description/1"
+
+
+def case_document(case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
+    """Return what ``trocar check`` and ``POST /v1/cases`` say about a case."""
+    return {
+        "schema": CASE_SCHEMA,
+        "name": case.name,
+        "digest": case.digest,
+        "patient_position": _value(case.patient_position),
+        "structures": [_structure(structure) for structure in case.structures],
+        "vertebrae": [_vertebra(vertebra) for vertebra in anatomy.vertebrae],
+        "screws": [_screw(screw) for screw in anatomy.screws],
+        "rods": [_rod(rod) for rod in anatomy.rods],
+        "cages": [_cage(cage) for cage in anatomy.cages],
+        "findings": {level: dict(findings) for level, findings in case.findings.items()},
+        "warnings": [_problem(warning) for warning in case.warnings],
+    }
+
+
+def _structure(structure: Structure) -> dict[str, Any]:
+    low, high = structure.mesh.bounds
+    return {
+        "name": structure.name,
+        "kind": structure.kind.value,
+        "level": structure.level,
+        "side": _value(structure.side),
+        "source": structure.source,
+        "vertices": len(structure.mesh.vertices),
+        "faces": len(structure.mesh.faces),
+        "closed": structure.mesh.is_closed,
+        "bounds_mm": [point_mm(low), point_mm(high)],
+        "problems": [_problem(problem) for problem in structure.problems],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "severity": problem.severity.value,
+        "message": problem.message,
+        "count": problem.count,
+    }
+
+
+def _vertebra(vertebra: VertebraAnatomy) -> dict[str, Any]:
+    left, posterior, superior = vertebra.frame.rotation
+    return {
+        "structure": vertebra.structure,
+        "level": vertebra.level,
+        "frame": {
+            "origin_mm": point_mm(vertebra.frame.inverse().translation_mm),
+            "left": _direction(left),
+            "posterior": _direction(posterior),
+            "superior": _direction(superior),
+        },
+        "body": _body(vertebra.body),
+        "pedicles": _pedicles(vertebra.pedicles),
+        "confidence": round(vertebra.confidence, 3),
+        "cause": vertebra.cause,
+        "warnings": list(vertebra.warnings),
+    }
+
+
+def _body(body: Body) -> dict[str, float]:
+    return {
+        "width_mm": length_mm(body.width_mm),
+        "depth_mm": length_mm(body.depth_mm),
+        "posterior_height_mm": length_mm(body.posterior_height_mm),
+        "anterior_height_mm": length_mm(body.anterior_height_mm),
+    }
+
+
+def _pedicles(pedicles: Mapping[Side, Pedicle | Unavailable]) -> dict[str, Any]:
+    return {side.value: _pedicle(pedicles[side]) for side in Side if side in pedicles}
+
+
+def _pedicle(pedicle: Pedicle | Unavailable) -> dict[str, Any]:
+    if isinstance(pedicle, Unavailable):
+        return {
+            "centre_mm": None,
+            "axis": None,
+            "width_mm": None,
+            "height_mm": None,
+            "available": False,
+            "reason": pedicle.reason,
+            "confidence": 0.0,
+        }
+    return {
+        "centre_mm": point_mm(pedicle.centre_mm),
+        "axis": _direction(pedicle.axis),
+        "width_mm": length_mm(pedicle.width_mm),
+        "height_mm": length_mm(pedicle.height_mm),
+        "available": True,
+        "reason": pedicle.cause,
+        "confidence": round(pedicle.confidence, 3),
+    }
+
+
+def _screw(screw: ScrewAxis) -> dict[str, Any]:
+    return {
+        "structure": screw.structure,
+        "head_mm": point_mm(screw.head_mm),
+        "tip_mm": point_mm(screw.tip_mm),
+        "diameter_mm": length_mm(screw.diameter_mm),
+        "level": screw.level,
+        "side": _value(screw.side),
+    }
+
+
+def _rod(rod: RodLine) -> dict[str, Any]:
+    return {
+        "structure": rod.structure,
+        "points_mm": _points(rod.points_mm),
+        "diameter_mm": length_mm(rod.diameter_mm),
+        "side": _value(rod.side),
+    }
+
+
+def _cage(cage: CageEnds) -> dict[str, Any]:
+    return {
+        "structure": cage.structure,
+        "cranial_mm": point_mm(cage.cranial_mm),
+        "caudal_mm": point_mm(cage.caudal_mm),
+        "axis": _direction(cage.axis),
+    }
+
+
+def _points(points: Points) -> list[list[float]]:
+    return [point_mm(point) for point in points]
+
+
+def _direction(vector: Iterable[float]) -> list[float]:
+    return [round(float(component), 6) + 0.0 for component in vector]
+
+
+def _value(member: Side | PatientPosition | None) -> str | None:
+    return None if member is None else member.value

@@ -1,0 +1,233 @@
+"""The command line: ``trocar demo | plan | evaluate | check | serve | phantom``.
+
+Exit status 0: done (a safe path, or an honest 'none'); 2: the input is wrong, with the reason on
+standard error; 1: our fault. With ``--json`` standard output is JSON and nothing else.
+"""
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from api.case_documents import case_document
+from api.cli_files import announce, read_request, write_plan, write_text
+from api.documents import dump, plan_document, trajectory_document
+from api.main import create_app
+from api.openapi import DISCLAIMER
+from api.problems import problem_of
+from api.progress import shown_progress
+from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
+from api.schemas import EvaluationDocument, PlanRequestDocument, checked
+from api.tables import print_case, print_plan, print_trajectory
+from api.targets import SHORT_FORMS, position_from_text, target_from_short_form
+from geometry.mesh import MeshError
+from phantom.bundle import write_bundle
+from phantom.recipe import RECIPES, recipe_named
+from planner.anatomy.describe import describe_case
+from planner.case_io import load_case
+from planner.errors import InputError, RequestError
+from planner.planning import evaluate as measured
+from planner.planning import plan as planned
+
+app = typer.Typer(
+    name="trocar",
+    help=f"Verified needle trajectories in instrumented spines. {DISCLAIMER}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_WIDE = 168  # columns of a table that is not printed to a terminal
+
+CasePath = Annotated[
+    Path, typer.Argument(metavar="CASE", help="A case: a folder with case.json, or one zipped.")
+]
+Target = Annotated[str | None, typer.Option("--target", help=f"What to reach: {SHORT_FORMS}.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Where to write files.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where to write the plan and pictures.")
+    ] = Path("trocar-demo"),
+) -> None:
+    """Plan a bundled instrumented case; write plan.json, preview.png and scene.glb."""
+    case_path = sample_case(DEMO_CASE)
+    typer.echo(f"Planning {DEMO_TARGET} in the bundled case {DEMO_CASE}", err=True)
+    plan(case_path, target=DEMO_TARGET, out=out)
+
+
+@app.command()
+def plan(  # noqa: PLR0913  a command's options are its arguments
+    case_path: CasePath,
+    *,
+    target: Target = None,
+    request: Annotated[
+        Path | None, typer.Option("--request", metavar="FILE", help="A whole request as JSON.")
+    ] = None,
+    needle: Annotated[
+        list[str] | None, typer.Option("--needle", help="A needle to try; may be repeated.")
+    ] = None,
+    approach: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--approach",
+            help="transpedicular, parapedicular or extrapedicular; may be repeated.",
+        ),
+    ] = None,
+    side: Annotated[
+        list[str] | None, typer.Option("--side", help="left or right; may be repeated.")
+    ] = None,
+    max_trajectories: Annotated[
+        int | None, typer.Option("--max-trajectories", metavar="N", help="How many, 1 to 50.")
+    ] = None,
+    out: OutFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan one target: ranked safe trajectories, or a reasoned 'none'.
+
+    Options given here go before the same in --request FILE. With --out, plan.json, preview.png
+    and scene.glb are written there.
+    """
+    asked = read_request(request)
+    given = {"needles": needle, "approaches": approach, "sides": side}
+    asked.update({key: values for key, values in given.items() if values})
+    if max_trajectories is not None:
+        asked["max_trajectories"] = max_trajectories
+    if target is not None:
+        asked["target"] = target_from_short_form(target)
+    if "target" not in asked:
+        raise RequestError(
+            f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",
+            field="target", code="missing",
+        )  # fmt: skip
+    request_in_force = checked(PlanRequestDocument, asked).request()
+    with shown_progress() as progress:
+        progress("read", 0.0)
+        case = load_case(case_path)
+        made = planned(case, request_in_force, progress=progress)
+        notes = [] if out is None else write_plan(case, made, out, progress=progress)
+    if as_json:
+        sys.stdout.write(dump(plan_document(made)))
+    else:
+        print_plan(_console(), made)
+    announce(notes)
+
+
+@app.command()
+def evaluate(
+    case_path: CasePath,
+    *,
+    needle: Annotated[str, typer.Option("--needle", help="A needle of the catalogue.")],
+    entry: Annotated[
+        str, typer.Option("--entry", metavar="X,Y,Z", help="Where it enters the skin, LPS mm.")
+    ],
+    tip: Annotated[str, typer.Option("--tip", metavar="X,Y,Z", help="Where it ends, LPS mm.")],
+    target: Target = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a straight path that somebody drew, negative margins included."""
+    line = {
+        "type": "line",
+        "start_mm": position_from_text(entry, field="entry"),
+        "end_mm": position_from_text(tip, field="tip"),
+    }
+    asked: dict[str, Any] = {"path": [line], "needle": needle}
+    if target is not None:
+        asked["target"] = target_from_short_form(target)
+    request = checked(EvaluationDocument, asked).request()
+    with shown_progress() as progress:
+        progress("read", 0.0)
+        case = load_case(case_path)
+        progress("measure", 0.5)
+        trajectory = measured(case, request)
+    if as_json:
+        sys.stdout.write(dump(trajectory_document(trajectory)))
+    else:
+        print_trajectory(_console(), trajectory)
+
+
+@app.command()
+def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None) -> None:
+    """Read a case and report every problem found in it, and the derived anatomy."""
+    with shown_progress() as progress:
+        progress("read", 0.0)
+        case = load_case(case_path)
+        progress("anatomy", 0.5)
+        anatomy = describe_case(case)
+    document = dump(case_document(case, anatomy))
+    if as_json:
+        sys.stdout.write(document)
+    else:
+        print_case(_console(), case, anatomy)
+    if out is not None:
+        announce([f"wrote {write_text(out / 'check.json', document)}"])
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port.")] = 8000,
+) -> None:
+    """Run the HTTP service on this machine; /openapi.json describes it."""
+    if not _is_loopback(host):
+        raise RequestError(
+            f"{host[:100]!r} can be reached from other machines and the service has no "
+            "authentication yet; use 127.0.0.1, and a tunnel from elsewhere",
+            field="host", code="not-loopback",
+        )  # fmt: skip
+    typer.echo(f"{DISCLAIMER} Listening on http://{host}:{port}", err=True)
+    uvicorn.run(create_app(), host=host, port=port, log_level="warning", server_header=False)
+
+
+@app.command()
+def phantom(
+    *,
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help=f"One of {', '.join(RECIPES)}.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the case.")],
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Settles all random deviations.")
+    ] = None,
+) -> None:
+    """Write a synthetic instrumented spine as a case."""
+    try:
+        chosen = recipe_named(recipe, seed=seed)
+    except ValueError as error:
+        raise RequestError(str(error), field="recipe", code="unknown-recipe") from error
+    built = write_bundle(chosen, out)
+    typer.echo(f"wrote {out}: {len(built.case.structures)} structures", err=True)
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        app()
+    except (InputError, MeshError) as error:
+        sys.stderr.write(f"trocar: {problem_of(error).detail}\n")
+        sys.exit(2)
+
+
+def _console() -> Console:
+    """Return standard output: as wide as its terminal, or wide enough where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

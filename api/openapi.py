@@ -1,0 +1,207 @@
+"""The service's description of itself: what it takes and gives, written once for all routes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api.problems import ANSWERS, MEDIA_TYPE
+from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
+
+DISCLAIMER = "Research software, not a medical device."
+DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
+
+Plans straight needles to vertebral bodies and screw halos in instrumented spines, from meshes,
+with exact clearances to every structure and certificates of what was searched.
+
+Frame: patient LPS. Lengths in millimetres and angles in degrees, the unit in the field's name.
+Errors are RFC 9457 problem documents that name the field. All data stays on this machine.
+"""
+_REF = "#/components/schemas/{model}"
+_BODIES = (PlanRequestDocument, EvaluationDocument, OneShotDocument)
+_TITLES = {answer.status: answer.title for answer in ANSWERS.values()}
+_STRING, _NUMBER = {"type": "string"}, {"type": "number"}
+_POINT = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
+_CASE = {
+    "type": "object",
+    "description": "case.json, with inline geometry or primitives",
+    "required": ["schema", "name", "coordinate_system", "units", "structures"],
+    "properties": {
+        "schema": {"const": "trocar/case/1"},
+        "name": _STRING,
+        "coordinate_system": {"enum": ["LPS", "RAS"]},
+        "units": {"enum": ["mm", "cm", "m"]},
+        "structures": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "errors"],
+    "properties": {
+        "type": _STRING,
+        "title": _STRING,
+        "status": {"type": "integer"},
+        "detail": _STRING,
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "code", "message"],
+                "properties": {"field": _STRING, "code": _STRING, "message": _STRING},
+            },
+        },
+    },
+}
+
+_TRAJECTORY = {
+    "type": "object",
+    "description": "One measured path; distances are surface to surface on the original meshes",
+    "required": ["needle", "path", "clearances", "margin_mm", "limiting_structure"],
+    "properties": {
+        "rank": {"type": "integer"},
+        "approach": {"type": ["string", "null"]},
+        "side": {"type": ["string", "null"]},
+        "needle": _STRING,
+        "entry_skin_mm": _POINT,
+        "tip_mm": _POINT,
+        "length_mm": _NUMBER,
+        "margin_mm": _NUMBER,
+        "limiting_structure": {"type": ["string", "null"]},
+        "reaches_target": {"type": "boolean"},
+        "path": {"type": "array", "items": {"type": "object"}},
+        "clearances": {"type": "array", "items": {"type": "object"}},
+        "views": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+_PLAN = {
+    "type": "object",
+    "required": ["schema", "outcome", "explanation", "trajectories", "certificates"],
+    "properties": {
+        "schema": {"const": "trocar/plan/1"},
+        "case_digest": _STRING,
+        "request_digest": _STRING,
+        "planner_version": _STRING,
+        "outcome": {"enum": ["found", "no_safe_path", "target_unreachable", "stopped"]},
+        "explanation": _STRING,
+        "trajectories": {"type": "array", "items": {"$ref": _REF.format(model="Trajectory")}},
+        "certificates": {"type": "array", "items": {"type": "object"}},
+        "timings_s": {"type": "object"},
+    },
+}
+
+_PLAN_STATE = {
+    "type": "object",
+    "required": ["schema", "plan_id", "case_id", "state"],
+    "properties": {
+        "schema": {"const": "trocar/plan-state/1"},
+        "plan_id": _STRING,
+        "case_id": _STRING,
+        "created": _STRING,
+        "state": {"enum": ["queued", "running", "failed"]},
+        "problem": {"anyOf": [{"$ref": _REF.format(model="Problem")}, {"type": "null"}]},
+    },
+}
+
+CASE_BODIES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": _REF.format(model="Case")}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "description": "one more part per mesh, named by the `file` it stands for",
+                    "required": ["case"],
+                    "properties": {"case": {"type": "string", "description": "case.json"}},
+                    "additionalProperties": {"type": "string", "format": "binary"},
+                }
+            },
+        },
+    }
+}
+
+
+def json_body(model: type[Document], *, prefer_wait: bool = False) -> dict[str, Any]:
+    """Return how a route describes a JSON body that it reads itself."""
+    extra: dict[str, Any] = {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}
+            },
+        }
+    }
+    if prefer_wait:
+        extra["parameters"] = [
+            {
+                "name": "Prefer",
+                "in": "header",
+                "schema": _STRING,
+                "description": "`wait=N`: answer with the plan if it is made within N seconds",
+            }
+        ]
+    return extra
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how a route describes the problems that it answers with."""
+    schema = {"$ref": _REF.format(model="Problem")}
+    return {
+        status: {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+def _json_reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def case_reply(description: str) -> dict[str, Any]:
+    """Describe a reply that is a case: checked, with its derived anatomy."""
+    return _json_reply(description, {"type": "object"})
+
+
+def plan_reply(*, or_state: bool = False) -> dict[str, Any]:
+    """Describe a reply that is a plan, or perhaps the state of one that is not made yet."""
+    plan, state = {"$ref": _REF.format(model="Plan")}, {"$ref": _REF.format(model="PlanState")}
+    return _json_reply("The plan", {"anyOf": [plan, state]} if or_state else plan)
+
+
+def state_reply() -> dict[str, Any]:
+    """Describe a reply that says how far a plan is; ``Location`` says where to read it."""
+    return _json_reply("Accepted; see `Location`", {"$ref": _REF.format(model="PlanState")})
+
+
+def trajectory_reply() -> dict[str, Any]:
+    """Describe a reply that is one measured trajectory."""
+    return _json_reply("The measured path", {"$ref": _REF.format(model="Trajectory")})
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the bodies that routes read themselves."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REF)
+    document.setdefault("components", {})["schemas"] = {
+        **bodies["$defs"],
+        "Case": _CASE,
+        "Plan": _PLAN,
+        "PlanState": _PLAN_STATE,
+        "Problem": _PROBLEM,
+        "Trajectory": _TRAJECTORY,
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            _describe_invalid_parameters(operation)
+    return document
+
+
+def _describe_invalid_parameters(operation: dict[str, Any]) -> None:
+    """Replace the framework's own 422, which this service never sends."""
+    replies = operation["responses"]
+    if "HTTPValidationError" in str(replies.get("422", "")):
+        replies["422"] = problems(422)[422]

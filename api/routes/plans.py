@@ -1,0 +1,160 @@
+"""Plans: asking for one, reading it, drawing it, and measuring a path that somebody drew."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from api import work
+from api.bodies import JSON, media_type, read_body, read_json_object
+from api.openapi import json_body, plan_reply, problems, state_reply, trajectory_reply
+from api.problems import MEDIA_TYPE, PlanNotDoneError
+from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
+from api.service import service_of
+from api.store import State, StoredPlan
+from api.targets import require_target
+
+router = APIRouter(prefix="/v1", tags=["plans"])
+STATE_SCHEMA = "trocar/plan-state/1"
+_PREFERRED_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
+
+
+@router.post(
+    "/plan",
+    summary="Plan once",
+    openapi_extra=json_body(OneShotDocument),
+    responses={200: plan_reply(), **problems(400, 413, 415, 422, 429, 503)},
+)
+async def plan_once(request: Request) -> Response:
+    """Plan for a case in the same body; neither the case nor the plan is kept."""
+    service = service_of(request)
+    media_type(request, JSON)
+    body = await read_body(request, service.settings.max_json_bytes)
+    return _json(await service.workers.run("", work.plan_once, body))
+
+
+@router.post(
+    "/cases/{case_id}/plans",
+    status_code=202,
+    summary="Ask for a plan",
+    openapi_extra=json_body(PlanRequestDocument, prefer_wait=True),
+    responses={200: plan_reply(), 202: state_reply(),
+               **problems(400, 404, 413, 415, 422, 429, 503)},
+)  # fmt: skip
+async def ask_for_plan(request: Request, case_id: str) -> Response:
+    """Start planning; with ``Prefer: wait=N`` the plan itself if it is there within N seconds."""
+    service = service_of(request)
+    stored_case = await run_in_threadpool(service.store.case, case_id)
+    document = await read_json_object(request, service.settings.max_request_bytes)
+    asked = checked(PlanRequestDocument, document)
+    require_target(asked.target, stored_case.description["structures"])
+    plan = await run_in_threadpool(
+        service.store.add_plan, case_id, asked.model_dump(mode="json", exclude_unset=True)
+    )
+    work_on_it = service.start_plan(plan)
+    headers = {"Location": f"/v1/plans/{plan.plan_id}"}
+    wait_s = min(_preferred_wait_s(request), service.settings.max_wait_s)
+    if wait_s > 0.0:
+        await asyncio.wait([work_on_it], timeout=wait_s)
+        headers["Preference-Applied"] = f"wait={wait_s:g}"
+    plan = await run_in_threadpool(service.store.plan, plan.plan_id)
+    if plan.state is State.DONE:
+        return _json(plan.answer or "", headers=headers)
+    if plan.state is State.FAILED:
+        problem = json.loads(plan.answer or "{}")
+        return Response(
+            plan.answer, status_code=problem["status"], media_type=MEDIA_TYPE, headers=headers
+        )
+    return JSONResponse(_state(plan), status_code=202, headers={**headers, "Retry-After": "1"})
+
+
+@router.get(
+    "/plans/{plan_id}",
+    summary="Read a plan or its state",
+    responses={200: plan_reply(or_state=True), **problems(404)},
+)
+async def read_plan(request: Request, plan_id: str) -> Response:
+    """Return the plan once it is made, and before that how far it is."""
+    plan = await run_in_threadpool(service_of(request).store.plan, plan_id)
+    if plan.state is State.DONE:
+        return _json(plan.answer or "")
+    return JSONResponse(_state(plan), headers={"Retry-After": "1"})
+
+
+@router.get(
+    "/plans/{plan_id}/preview.png",
+    summary="Draw a plan",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 503)},
+)
+async def preview(request: Request, plan_id: str) -> Response:
+    """Return a picture of the plan in its anatomy."""
+    return Response(await _drawn(request, plan_id, "preview.png"), media_type="image/png")
+
+
+@router.get(
+    "/plans/{plan_id}/scene.glb",
+    summary="Fetch a plan as a 3-D scene",
+    response_class=Response,
+    responses={200: {"content": {"model/gltf-binary": {}}}, **problems(404, 409, 503)},
+)
+async def scene(request: Request, plan_id: str) -> Response:
+    """Return the plan in its anatomy as binary glTF."""
+    return Response(await _drawn(request, plan_id, "scene.glb"), media_type="model/gltf-binary")
+
+
+@router.post(
+    "/cases/{case_id}/evaluate",
+    summary="Measure a path that somebody drew",
+    openapi_extra=json_body(EvaluationDocument),
+    responses={200: trajectory_reply(), **problems(400, 404, 413, 415, 422, 429, 503)},
+)
+async def evaluate(request: Request, case_id: str) -> Response:
+    """Measure the path as it is, negative margins included."""
+    service = service_of(request)
+    stored = await run_in_threadpool(service.store.case, case_id)
+    document = await read_json_object(request, service.settings.max_request_bytes)
+    asked = checked(EvaluationDocument, document)
+    if asked.target is not None:
+        require_target(asked.target, stored.description["structures"])
+    folder = service.store.folder_of(case_id)
+    return _json(await service.workers.run(case_id, work.evaluate_case, folder, document))
+
+
+async def _drawn(request: Request, plan_id: str, file_name: str) -> bytes:
+    service = service_of(request)
+    plan = await run_in_threadpool(service.store.plan, plan_id)
+    if plan.state is not State.DONE or plan.answer is None:
+        raise PlanNotDoneError(
+            f"is {plan.state}, so there is nothing to draw", field="plan_id", code="not-done"
+        )
+    folder: Path = service.store.folder_of(plan.case_id)
+    return await service.workers.run(
+        plan.case_id, work.drawn, folder, plan.request, plan.answer, file_name
+    )
+
+
+def _state(plan: StoredPlan) -> dict[str, Any]:
+    return {
+        "schema": STATE_SCHEMA,
+        "plan_id": plan.plan_id,
+        "case_id": plan.case_id,
+        "created": plan.created,
+        "state": plan.state.value,
+        "problem": None if plan.answer is None else json.loads(plan.answer),
+    }
+
+
+def _preferred_wait_s(request: Request) -> float:
+    """Return N of ``Prefer: wait=N`` (RFC 7240), or 0; what cannot be read is ignored."""
+    found = _PREFERRED_WAIT.search(request.headers.get("prefer", ""))
+    return float(found.group(1)) if found else 0.0
+
+
+def _json(text: str, *, headers: dict[str, str] | None = None) -> Response:
+    return Response(text, media_type=JSON, headers=headers)

@@ -1,0 +1,151 @@
+"""What is done in a worker process: reading, measuring, planning and drawing.
+
+Everything here takes and returns plain data, because it crosses between processes. Cases and
+plans lately used are kept in memory.
+"""
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from api.bundle import read_bundle
+from api.case_documents import case_document
+from api.documents import dump, plan_document, trajectory_document
+from api.problems import ANSWERS, Problem, StalePlanError, problem_of
+from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
+from api.strict_json import parsed_object
+from geometry.mesh_files import write_mesh
+from planner.anatomy.describe import describe_case
+from planner.case import Case
+from planner.case_io import case_from_document
+from planner.errors import CaseError, RequestError
+from planner.planning import evaluate, plan
+from planner.result import Plan
+from preview.render import render_preview
+
+_Answered = TypeVar("_Answered")
+_Kept = TypeVar("_Kept")
+
+
+class Recent(Generic[_Kept]):
+    """The few values lately used, by key."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+
+    def get(self, key: tuple[str, ...], make: Callable[[], _Kept]) -> _Kept:
+        """Return the value of ``key``, made now if it is not at hand."""
+        if key not in self._values:
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+        return self._values[key]
+
+
+_cases: Recent[Case] = Recent(4)
+_plans: Recent[Plan] = Recent(16)
+
+
+def stay_with_service() -> None:
+    """Prepare a new worker: leave interrupts to the service, and die when it dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    service = multiprocessing.parent_process()
+    if service is not None:
+
+        def leave() -> None:
+            service.join()
+            os._exit(1)
+
+        threading.Thread(target=leave, daemon=True).start()
+
+
+def answered(job: Callable[[], _Answered]) -> _Answered | Problem:
+    """Return what ``job`` returns, or the problem with what the caller sent."""
+    try:
+        return job()
+    except tuple(ANSWERS) as error:
+        return problem_of(error)
+
+
+def load() -> None:
+    """Do nothing: that this module is imported is what a new worker needs."""
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Return what is known of the case in ``folder``, once it was read and checked."""
+    case = _case(folder)
+    return case_document(case, describe_case(case))
+
+
+def plan_case(folder: Path, document: Mapping[str, Any]) -> str:
+    """Return the text of the plan for a checked request."""
+    return dump(plan_document(_plan(folder, document)))
+
+
+def evaluate_case(folder: Path, document: Mapping[str, Any]) -> str:
+    """Return the text of the measured trajectory for a checked evaluation request."""
+    request = checked(EvaluationDocument, document).request()
+    return dump(trajectory_document(evaluate(_case(folder), request)))
+
+
+def plan_once(body: bytes) -> str:
+    """Return the text of the plan for a case and a request in one JSON body; nothing is kept."""
+    asked = checked(OneShotDocument, parsed_object(body))
+    with _named_as_in_body():
+        case = case_from_document(asked.case, {})
+        return dump(plan_document(plan(case, asked.request.request())))
+
+
+def structure_bytes(folder: Path, name: str, file_type: str) -> bytes:
+    """Return the mesh of one structure as it is measured, patient LPS, mm."""
+    return write_mesh(_case(folder).structure(name, field_name="name").mesh, file_type)
+
+
+def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) -> bytes:
+    """Return one of the files that ``render_preview`` draws of a plan.
+
+    Raises:
+        StalePlanError: If the planner now answers the request otherwise than in ``text``.
+    """
+    made = _plan(folder, document)
+    if _without_timings(plan_document(made)) != _without_timings(parsed_object(text.encode())):
+        raise StalePlanError(
+            f"was made by another version of the planner than {made.planner_version}; plan again",
+            field="plan_id", code="stale-plan",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as drawings:
+        render_preview(_case(folder), made, Path(drawings))
+        return (Path(drawings) / file_name).read_bytes()
+
+
+def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != "timings_s"}
+
+
+def _case(folder: Path) -> Case:
+    return _cases.get((folder.name,), lambda: case_from_document(*read_bundle(folder)))
+
+
+def _plan(folder: Path, document: Mapping[str, Any]) -> Plan:
+    request = checked(PlanRequestDocument, document).request()
+    return _plans.get((folder.name, request.digest), lambda: plan(_case(folder), request))
+
+
+@contextmanager
+def _named_as_in_body() -> Iterator[None]:
+    """Name fields as they are in a body with the members ``case`` and ``request``."""
+    try:
+        yield
+    except CaseError as error:
+        raise CaseError(str(error), field=f"case.{error.field}", code=error.code) from error
+    except RequestError as error:
+        raise RequestError(str(error), field=f"request.{error.field}", code=error.code) from error
