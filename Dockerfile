@@ -1,4 +1,8 @@
-# The HTTP service. Build: docker build -t trocar .   Run: docker run --init -p 8000:8000 trocar
+# Trocar with all it needs.  Build: docker build -t trocar .
+# A plan:       docker run --init --rm -v "$PWD":/work:ro trocar plan /work --target ... --json
+# The service:  docker run --init --rm --network host trocar
+# The service has no authentication yet and so listens on the loopback address only; sharing the
+# host's network (Linux) makes it the host's. Publishing a port will not reach it.
 FROM python:3.13-slim AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.8
@@ -15,15 +19,14 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libegl1 libgl1-mesa-dri \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home trocar \
-    && install -d -o trocar -g trocar /var/cache/trocar /var/lib/trocar
+    && install -d -m 700 -o trocar -g trocar /var/cache/trocar /var/lib/trocar
 COPY --from=build /trocar/.venv /trocar/.venv
-# numba compiles on first use; its cache must be writable, also where the root is read-only.
+# numba compiles on first use. Its cache must be writable, also where the root is read-only, and by
+# nobody else, since it is executed.
 ENV PATH=/trocar/.venv/bin:$PATH NUMBA_CACHE_DIR=/var/cache/trocar PYTHONUNBUFFERED=1
 USER trocar
 WORKDIR /var/lib/trocar
-EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-# A container's port is open only where it is published: put a proxy with authentication before it.
 ENTRYPOINT ["trocar"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve", "--port", "8000"]
