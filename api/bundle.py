@@ -6,9 +6,8 @@ Files are kept under numbers, never under the names that a client chose.
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 
 from pydantic import JsonValue
@@ -24,7 +23,7 @@ class CaseBundle:
     """The bytes of case.json, and readers of the mesh files by the name case.json gives them."""
 
     document: bytes
-    files: Mapping[str, BinaryIO] = MappingProxyType({})
+    files: Mapping[str, BinaryIO] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write the bundle to ``folder``, which must not exist yet."""

@@ -12,7 +12,7 @@ from api.strict_json import parsed_object
 from planner.case import Case
 from planner.errors import RequestError
 from planner.result import Plan
-from preview import RenderingUnavailableError, render_preview
+from preview.pictures import render_preview
 
 
 def read_request(path: Path | None) -> dict[str, Any]:
@@ -53,10 +53,9 @@ def write_plan(case: Case, plan: Plan, folder: Path, *, progress: Report) -> lis
     """Write plan.json and the renderings, and return what to tell about them."""
     notes = [f"wrote {write_text(folder / 'plan.json', dump(plan_document(plan)))}"]
     progress("draw", 0.95)
-    try:
-        render_preview(case, plan, folder)
-    except RenderingUnavailableError as error:
-        notes.append(str(error))
+    drawn = render_preview(case, plan, folder)
+    notes.append(f"wrote {drawn.scene_glb}")
+    notes.append(drawn.unavailable or f"wrote {drawn.picture_png}")
     return notes
 
 

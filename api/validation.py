@@ -67,8 +67,10 @@ def invalid_parameters(findings: Sequence[Any]) -> InvalidRequestError:
 
 
 def _field_error(finding: ErrorDetails, document: object) -> FieldError:
-    parts = list(_walk(finding["loc"], document))
     kind = finding["type"]
+    parts = list(_walk(finding["loc"], document))
+    if kind == "missing":
+        parts.append(finding["loc"][-1])
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         parts.append(str(finding["ctx"]["discriminator"]).strip("'"))
     own_word = "-" in kind
@@ -105,16 +107,11 @@ def _walk(location: tuple[int | str, ...], document: object) -> Iterator[int | s
     Pydantic adds the name of the union's member it tried, and ``[key]`` for a key.
     """
     here = document
-    for index, part in enumerate(location):
-        last = index == len(location) - 1
-        if part == "[key]":
-            continue
+    for part in location:
         inner = _member(here, part)
         if inner is not _NOWHERE:
             here = inner
-        elif not last:
-            continue
-        yield part
+            yield part
 
 
 def _member(document: object, part: int | str) -> object:

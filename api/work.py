@@ -18,17 +18,23 @@ from typing import Any, Generic, TypeVar
 from api.bundle import read_bundle
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document
-from api.problems import ANSWERS, Problem, StalePlanError, problem_of
+from api.problems import (
+    ANSWERS,
+    Problem,
+    RenderingUnavailableError,
+    StalePlanError,
+    problem_of,
+)
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
 from api.strict_json import parsed_object
 from geometry.mesh_files import write_mesh
 from planner.anatomy.describe import describe_case
-from planner.case import Case
 from planner.case_io import case_from_document
 from planner.errors import CaseError, RequestError
 from planner.planning import evaluate, plan
+from planner.prepared import PreparedCase
 from planner.result import Plan
-from preview.render import render_preview
+from preview.pictures import PREVIEW_PNG, render_preview
 
 _Answered = TypeVar("_Answered")
 _Kept = TypeVar("_Kept")
@@ -51,7 +57,7 @@ class Recent(Generic[_Kept]):
         return self._values[key]
 
 
-_cases: Recent[Case] = Recent(4)
+_cases: Recent[PreparedCase] = Recent(4)
 _plans: Recent[Plan] = Recent(16)
 
 
@@ -82,7 +88,7 @@ def load() -> None:
 
 def describe(folder: Path) -> dict[str, Any]:
     """Return what is known of the case in ``folder``, once it was read and checked."""
-    case = _case(folder)
+    case = _case(folder).case
     return case_document(case, describe_case(case))
 
 
@@ -107,7 +113,7 @@ def plan_once(body: bytes) -> str:
 
 def structure_bytes(folder: Path, name: str, file_type: str) -> bytes:
     """Return the mesh of one structure as it is measured, patient LPS, mm."""
-    return write_mesh(_case(folder).structure(name, field_name="name").mesh, file_type)
+    return write_mesh(_case(folder).case.structure(name, field_name="name").mesh, file_type)
 
 
 def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) -> bytes:
@@ -123,7 +129,9 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
             field="plan_id", code="stale-plan",
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as drawings:
-        render_preview(_case(folder), made, Path(drawings))
+        result = render_preview(_case(folder).case, made, Path(drawings))
+        if file_name == PREVIEW_PNG and result.unavailable is not None:
+            raise RenderingUnavailableError(result.unavailable)
         return (Path(drawings) / file_name).read_bytes()
 
 
@@ -131,8 +139,10 @@ def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "timings_s"}
 
 
-def _case(folder: Path) -> Case:
-    return _cases.get((folder.name,), lambda: case_from_document(*read_bundle(folder)))
+def _case(folder: Path) -> PreparedCase:
+    return _cases.get(
+        (folder.name,), lambda: PreparedCase(case_from_document(*read_bundle(folder)))
+    )
 
 
 def _plan(folder: Path, document: Mapping[str, Any]) -> Plan:

@@ -1,0 +1,146 @@
+"""What is answered: the contract's names, degrees, four decimals, and the same bytes always."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.documents import angle_deg, dump, length_mm, plan_document, primary_deg
+from planner.case import Kind, PatientPosition, Side
+from planner.needles.path import Arc, Line
+from planner.request import Approach
+from planner.result import (
+    Certificate,
+    Clearance,
+    Outcome,
+    Plan,
+    Status,
+    Tolerance,
+    Trajectory,
+    View,
+    ViewRole,
+)
+
+ORIGIN = np.zeros(3)
+CLEARANCE = Clearance(
+    structure="dural_sac", kind=Kind.CANAL, distance_mm=4.21, required_mm=1.0, margin_mm=3.21,
+    at_depth_mm=71.0, nearest_point_mm=np.array([1.0, 2.0, 3.0]), path_point_mm=ORIGIN,
+)  # fmt: skip
+ENTERED = replace(
+    CLEARANCE, structure="L3", kind=Kind.VERTEBRA, required_mm=None, margin_mm=None, traversed=True
+)
+VIEW = View(
+    role=ViewRole.BULLS_EYE, primary_rad=math.radians(160.0), secondary_rad=math.radians(7.5),
+    console_primary_rad=math.radians(-20.0), console_secondary_rad=math.radians(7.5),
+    assumed_position=PatientPosition.HFP, label="LPO 20 CRA 8", reachable=True,
+)  # fmt: skip
+TRAJECTORY = Trajectory(
+    rank=1, approach=Approach.EXTRAPEDICULAR, side=Side.LEFT, technique="straight",
+    needle="15G-bevel-150", entry_skin_mm=np.array([0.0, 100.0, -1e-9]), entry_bone_mm=None,
+    tip_mm=ORIGIN,
+    path=(
+        Line(start_mm=np.array([0.0, 100.0, 0.0]), end_mm=ORIGIN),
+        Arc(start_mm=ORIGIN, end_mm=np.array([20.0, -20.0, 0.0]),
+            centre_mm=np.array([20.0, 0.0, 0.0]), radius_mm=20.0, angle_rad=math.pi / 2.0),
+    ),
+    outer_diameter_mm=1.829, length_mm=131.4159265, depth_to_bone_mm=None,
+    clearances=(CLEARANCE, ENTERED), margin_mm=3.21, limiting_structure="dural_sac",
+    reaches_target=True, tolerance=Tolerance(entry_mm=1.4, angle_rad=math.radians(2.1)),
+    views=(VIEW,), cautions=("a caution",), reasons=("a reason",),
+)  # fmt: skip
+CERTIFICATE = Certificate(
+    approach=Approach.TRANSPEDICULAR, side=Side.LEFT, needle="15G-bevel-150",
+    status=Status.INFEASIBLE, best_margin_mm=-1.31, upper_bound_mm=-1.12, tolerance_mm=0.25,
+    limiting_structures=("screw_L3_L", "dural_sac"), boxes_examined=41873, statement="None.",
+)  # fmt: skip
+PLAN = Plan(
+    case_digest="c", request_digest="r", planner_version="0", outcome=Outcome.FOUND,
+    explanation="One.", trajectories=(TRAJECTORY,), certificates=(CERTIFICATE,), warnings=(),
+    timings_s={"prepare": 0.91234, "search": 0.2},
+)  # fmt: skip
+
+
+def test_a_plan_has_the_names_of_the_contract() -> None:
+    document = plan_document(PLAN)
+    assert list(document) == [
+        "schema", "case_digest", "request_digest", "planner_version", "outcome", "explanation",
+        "trajectories", "certificates", "warnings", "timings_s",
+    ]  # fmt: skip
+    assert document["schema"] == "trocar/plan/1"
+    [trajectory] = document["trajectories"]
+    assert list(trajectory) == [
+        "rank", "approach", "side", "technique", "needle", "entry_skin_mm", "entry_bone_mm",
+        "tip_mm", "path", "outer_diameter_mm", "length_mm", "depth_to_bone_mm", "clearances",
+        "margin_mm", "limiting_structure", "reaches_target", "tolerance", "breach_probability",
+        "views", "cautions", "reasons",
+    ]  # fmt: skip
+    assert document["certificates"] == [
+        {
+            "approach": "transpedicular", "side": "left", "needle": "15G-bevel-150",
+            "status": "infeasible", "best_margin_mm": -1.31, "upper_bound_mm": -1.12,
+            "tolerance_mm": 0.25, "limiting_structures": ["screw_L3_L", "dural_sac"],
+            "boxes_examined": 41873, "statement": "None.",
+        }
+    ]  # fmt: skip
+
+
+def test_a_view_is_written_for_dicom_and_for_the_console() -> None:
+    [view] = plan_document(PLAN)["trajectories"][0]["views"]
+    assert view["dicom"] == {"primary_deg": 160.0, "secondary_deg": 7.5}
+    assert view["console"]["primary_deg"] == -20.0
+    assert view["console"]["assumes"] == "HFP patient, detector posterior"
+
+
+def test_flags_of_a_clearance_are_written_only_when_raised() -> None:
+    plain, entered = plan_document(PLAN)["trajectories"][0]["clearances"]
+    assert not {"traversed", "contact_allowed", "advisory"} & set(plain)
+    assert entered["traversed"] is True
+    assert entered["margin_mm"] is None
+    assert entered["required_mm"] is None
+
+
+def test_an_arc_is_written_in_degrees() -> None:
+    line, arc = plan_document(PLAN)["trajectories"][0]["path"]
+    assert list(line) == ["type", "start_mm", "end_mm"]
+    assert arc["angle_deg"] == 90.0
+    assert arc["radius_mm"] == 20.0
+
+
+def test_no_negative_zero_is_written() -> None:
+    assert "-0.0," not in dump(plan_document(PLAN))
+    assert str(length_mm(-0.00001)) == "0.0"
+    assert str(angle_deg(-1e-9)) == "0.0"
+
+
+def test_the_same_plan_is_the_same_bytes() -> None:
+    text = dump(plan_document(PLAN))
+    assert text == dump(plan_document(PLAN))
+    assert json.loads(text) == plan_document(PLAN)
+
+
+def test_a_number_that_json_does_not_have_is_our_fault_and_not_written() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        dump({"margin_mm": math.nan})
+
+
+@given(st.floats(-1e3, 1e3))
+def test_a_written_upper_bound_is_never_below_the_proved_one(bound: float) -> None:
+    plan = replace(PLAN, certificates=(replace(CERTIFICATE, upper_bound_mm=bound),))
+    written = plan_document(plan)["certificates"][0]["upper_bound_mm"]
+    assert bound <= written <= bound + 2.1e-4
+
+
+@given(st.floats(-1e3, 1e3), st.floats(0.0, 1.0))
+def test_written_bounds_keep_their_order(best: float, gap: float) -> None:
+    certificate = replace(CERTIFICATE, best_margin_mm=best, upper_bound_mm=best + gap)
+    [written] = plan_document(replace(PLAN, certificates=(certificate,)))["certificates"]
+    assert written["best_margin_mm"] <= written["upper_bound_mm"]
+
+
+@given(st.floats(-math.pi, math.pi))
+def test_a_written_primary_angle_is_above_minus_180(angle_rad: float) -> None:
+    assert -180.0 < primary_deg(angle_rad) <= 180.0
