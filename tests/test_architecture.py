@@ -112,3 +112,21 @@ def test_links_between_our_pages_lead_somewhere() -> None:
         if "://" not in link and not (page.parent / link).exists()
     ]
     assert not broken
+
+
+def test_every_figure_cited_from_the_domain_page_is_there() -> None:
+    page = (ROOT / "docs" / "domain.md").read_text(encoding="utf-8")
+    there = set(re.findall(r"^#+ ([\d.]+) ", page, re.MULTILINE)) | set(
+        re.findall(r"^\| (D\d+) \|", page, re.MULTILINE)
+    )
+    cited = {
+        (str(path.relative_to(ROOT)), place)
+        for path in _files("*.py")
+        for place in re.findall(r"DOMAIN (\d+(?:\.\d+)?|D\d+)", path.read_text(encoding="utf-8"))
+    }
+    missing = {
+        (path, place)
+        for path, place in cited
+        if place not in there and not any(known.startswith(f"{place}.") for known in there)
+    }
+    assert not missing
