@@ -6,6 +6,8 @@ standard error; 1: our fault. With ``--json`` standard output is JSON and nothin
 
 import ipaddress
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +35,17 @@ from planner.errors import InputError, RequestError
 from planner.planning import evaluate as measured
 from planner.planning import plan as planned
 
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """End a command with one sentence and status 2 where the caller's input is wrong."""
+    try:
+        yield
+    except (InputError, MeshError) as error:
+        typer.echo(f"trocar: {problem_of(error).detail}", err=True)
+        raise typer.Exit(2) from error
+
+
 app = typer.Typer(
     name="trocar",
     help=f"Verified needle trajectories in instrumented spines. {DISCLAIMER}",
@@ -54,6 +67,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 
 
 @app.command()
+@_refusals()
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where to write the plan and pictures.")
@@ -66,6 +80,7 @@ def demo(
 
 
 @app.command()
+@_refusals()
 def plan(  # noqa: PLR0913  a command's options are its arguments
     case_path: CasePath,
     *,
@@ -123,6 +138,7 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
 
 
 @app.command()
+@_refusals()
 def evaluate(
     case_path: CasePath,
     *,
@@ -156,6 +172,7 @@ def evaluate(
 
 
 @app.command()
+@_refusals()
 def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None) -> None:
     """Read a case and report every problem found in it, and the derived anatomy."""
     with shown_progress() as progress:
@@ -173,6 +190,7 @@ def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None
 
 
 @app.command()
+@_refusals()
 def serve(
     *,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
@@ -190,6 +208,7 @@ def serve(
 
 
 @app.command()
+@_refusals()
 def phantom(
     *,
     recipe: Annotated[
@@ -211,11 +230,7 @@ def phantom(
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    try:
-        app()
-    except (InputError, MeshError) as error:
-        sys.stderr.write(f"trocar: {problem_of(error).detail}\n")
-        sys.exit(2)
+    app()
 
 
 def _console() -> Console:
