@@ -94,7 +94,13 @@ def build_order(corners):
         todo[depth + 1, 0], todo[depth + 1, 1], todo[depth + 1, 2] = nodes + 1, middle, stop
         depth += 2
         nodes += 2
-    return low[:nodes].copy(), high[:nodes].copy(), first[:nodes].copy(), count[:nodes].copy(), order
+    return (
+        low[:nodes].copy(),
+        high[:nodes].copy(),
+        first[:nodes].copy(),
+        count[:nodes].copy(),
+        order,
+    )
 
 
 @numba.njit(**OPTIONS)
@@ -114,7 +120,7 @@ def node_slack(first, count, offset):
 
 @numba.njit(**OPTIONS)
 def _closest_on_triangle(px, py, pz, t):
-    """Closest point of triangle ``t`` (3, 3) to a point (Ericson, Real-Time Collision Detection 5.1.5)."""
+    """Closest point of triangle ``t`` to a point (Ericson, Real-Time Collision Detection 5.1.5)."""
     ax, ay, az = t[0, 0], t[0, 1], t[0, 2]
     bx, by, bz = t[1, 0], t[1, 1], t[1, 2]
     cx, cy, cz = t[2, 0], t[2, 1], t[2, 2]
@@ -361,9 +367,7 @@ def winding_number(corners, px, py, pz):
         la = math.sqrt(ax * ax + ay * ay + az * az)
         lb = math.sqrt(bx * bx + by * by + bz * bz)
         lc = math.sqrt(cx * cx + cy * cy + cz * cz)
-        det = (
-            ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)
-        )
+        det = ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)
         ab = ax * bx + ay * by + az * bz
         bc = bx * cx + by * cy + bz * cz
         ca = cx * ax + cy * ay + cz * az
@@ -414,21 +418,24 @@ def farthest_on_segment(tree, a, b, s0, s1, tolerance):
     size = 1
     while size > 0:
         size -= 1
-        l, r, vl, vr = heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3]
+        left, right, vl, vr = heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3]
         il, ir = int(heap[size, 4]), int(heap[size, 5])
         bound = _chord_bound(
-            vl, _triangle_distance_at(tree, il, a, d, r), _triangle_distance_at(tree, ir, a, d, l), vr
+            vl,
+            _triangle_distance_at(tree, il, a, d, right),
+            _triangle_distance_at(tree, ir, a, d, left),
+            vr,
         )
         if bound <= best + tolerance or size + 2 >= heap.shape[0]:
             continue
-        m = 0.5 * (l + r)
+        m = 0.5 * (left + right)
         vm, im = _distance_at(tree, a, d, m)
         if vm > best:
             best, at = vm, m
-        heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3] = l, m, vl, vm
+        heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3] = left, m, vl, vm
         heap[size, 4], heap[size, 5] = il, im
         size += 1
-        heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3] = m, r, vm, vr
+        heap[size, 0], heap[size, 1], heap[size, 2], heap[size, 3] = m, right, vm, vr
         heap[size, 4], heap[size, 5] = im, ir
         size += 1
     return best, at

@@ -26,19 +26,19 @@ class DistanceField:
     Attributes:
         origin_mm: Position of node (0, 0, 0).
         spacing_mm: Step between nodes, the same along all axes.
+        cap_mm: Values are never above it; at it, the true value may be anything larger.
         values: Distance less offset, capped, at the nodes; shape (nx, ny, nz), mm.
     """
 
     origin_mm: Point
     spacing_mm: float
+    cap_mm: float
     values: Float[np.ndarray, "nx ny nz"]
 
     def at(self, point: Point) -> tuple[float, float]:
         """Return the interpolated value at a point and its proven error bound, mm."""
         x, y, z = (float(c) for c in point)
-        value, bound = _kernels.interpolate(
-            self.values, self.origin_mm, self.spacing_mm, x, y, z
-        )
+        value, bound = _kernels.interpolate(self.values, self.origin_mm, self.spacing_mm, x, y, z)
         return float(value), float(bound)
 
 
@@ -73,7 +73,7 @@ def slack_field(
         ]:
             done.result()
     values.setflags(write=False)
-    return DistanceField(origin_mm=low, spacing_mm=spacing_mm, values=values)
+    return DistanceField(origin_mm=low, spacing_mm=spacing_mm, cap_mm=cap_mm, values=values)
 
 
 def signed_distance_field(
@@ -93,4 +93,6 @@ def signed_distance_field(
     _kernels.flood_signs(mesh.tree, field.origin_mm, spacing_mm, field.values, inside)
     values = np.where(inside == 2, -field.values, field.values)
     values.setflags(write=False)
-    return DistanceField(origin_mm=field.origin_mm, spacing_mm=spacing_mm, values=values)
+    return DistanceField(
+        origin_mm=field.origin_mm, spacing_mm=spacing_mm, cap_mm=_kernels.FAR, values=values
+    )

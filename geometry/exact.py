@@ -38,7 +38,7 @@ class SegmentDistance:
 
 def triangle_tree(
     corners: Float[np.ndarray, "m 3 3"],
-    offset_mm: Float[np.ndarray, "m"],
+    offset_mm: Float[np.ndarray, " m"],
     owner: np.ndarray,
 ) -> _kernels.Tree:
     """Build a tree over triangles with an offset (mm) and an owner each."""
@@ -84,7 +84,7 @@ class MeshDistance:
         sign = -1.0 if self.contains(point) else 1.0
         return sign * value, frozen([qx, qy, qz])
 
-    def crossings(self, start: Point, end: Point) -> Float[np.ndarray, "k"]:
+    def crossings(self, start: Point, end: Point) -> Float[np.ndarray, " k"]:
         """Return the sorted fractions at which a segment pierces the surface."""
         return _kernels.segment_crossings(self._tree, frozen(start), frozen(end))
 
@@ -93,9 +93,7 @@ class MeshDistance:
         start, end = frozen(start), frozen(end)
         inside = self._inside_intervals(start, end)
         if not inside:
-            value, _, s, qx, qy, qz = _kernels.segment_query(
-                self._tree, start, end, _kernels.FAR
-            )
+            value, _, s, qx, qy, qz = _kernels.segment_query(self._tree, start, end, _kernels.FAR)
             return SegmentDistance(
                 distance_mm=float(value), fraction=float(s),
                 on_segment_mm=frozen(start + s * (end - start)), on_mesh_mm=frozen([qx, qy, qz]),

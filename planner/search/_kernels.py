@@ -1,13 +1,15 @@
 """Compiled branch and bound over lines through a gate window.
 
-A line is four numbers ``x = (a, b, u, v)``: it pierces the gate plane at in-plane position
-(a, b) and runs along ``axis + u lateral + v cranial``, so that its point at plane distance z is
+A line is four numbers ``x = (a, b, c, d)``: it pierces the gate plane at in-plane position (a, b)
+and the aim plane, parallel to it at distance ``reach``, at (c, d). Its point at distance
+``t * reach`` from the gate plane is
 
-    p(z) = origin + (a + u z) lateral + (b + v z) cranial + z axis.
+    p(t) = origin + lerp(a, c; t) lateral + lerp(b, d; t) cranial + t reach axis.
 
-Over a box of half-widths (ha, hb, hu, hv) the point at z moves by at most
-``rho(z) = hypot(ha + |z| hu, hb + |z| hv)``, so for *any* z that every line of the box reaches,
-``slack(p_centre(z)) + rho(z)`` bounds the slack of every line of the box (slack is 1-Lipschitz).
+Over a box of half-widths (ha, hb, hc, hd) the point at t moves by at most
+``rho(t) = hypot(|1 - t| ha + |t| hc, |1 - t| hb + |t| hd)``, so for *any* t that every line of the
+box reaches, ``slack(p_centre(t)) + rho(t)`` bounds the slack of every line (slack is 1-Lipschitz).
+The numbers sit where space is tight, at the gate and at the target, and there the bound is best.
 """
 
 import math
@@ -16,7 +18,14 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, interpolate, point_query, segment_crossings, segment_query
+from geometry._kernels import (
+    FAR,
+    OPTIONS,
+    interpolate,
+    point_query,
+    segment_crossings,
+    segment_query,
+)
 
 ROUNDING_MM = 1e-6
 BEHIND_MM = 400.0
@@ -26,16 +35,20 @@ STEP_MM = 1.0
 class Family(NamedTuple):
     """The lines through one gate and what limits them; all in the scene's frame.
 
-    ``origin``, ``lateral``, ``cranial``, ``axis`` (3,): the gate plane; ``edges`` (k, 4): window
-    outline (a0, b0, a1, b1), even-odd; ``normals`` (m, 3), ``offsets`` (m,): target half-spaces
-    ``n . p <= c`` in (lateral, cranial, axis) coordinates; ``plane_normal`` (3,), ``plane_offset``:
-    the skin stand-off plane, used where the skin tree is empty; ``usable``: longest path, mm.
+    ``origin``, ``lateral``, ``cranial``, ``axis`` (3,): the gate plane; ``reach``: distance of the
+    aim plane; ``cone`` (2, 2): least and greatest lateral and cranial slope; ``edges`` (k, 4):
+    window outline (a0, b0, a1, b1), even-odd; ``normals`` (m, 3), ``offsets`` (m,): target
+    half-spaces ``n . p <= c`` in (lateral, cranial, axis) coordinates; ``plane_normal`` (3,),
+    ``plane_offset``: the skin stand-off plane, used where ``has_skin`` is False; ``usable``:
+    longest path, mm.
     """
 
     origin: np.ndarray
     lateral: np.ndarray
     cranial: np.ndarray
     axis: np.ndarray
+    reach: float
+    cone: np.ndarray
     edges: np.ndarray
     normals: np.ndarray
     offsets: np.ndarray
@@ -65,63 +78,86 @@ def window_distance(edges, a, b):
 
 
 @numba.njit(**OPTIONS)
-def target_interval(family, a, b, u, v):
-    """Return plane distances (z_in, z_out) between which the line is in the target, z_in >= 0."""
-    z_in, z_out = 0.0, FAR
+def target_interval(family, x):
+    """Return the t between which the line is in the target; the first is at least 0."""
+    t_in, t_out = 0.0, FAR
     for i in range(family.offsets.shape[0]):
         n = family.normals[i]
-        rate = n[0] * u + n[1] * v + n[2]
-        room = family.offsets[i] - n[0] * a - n[1] * b
-        if rate < 0.0:
-            z_in = max(z_in, room / rate)
-        elif rate > 0.0:
-            z_out = min(z_out, room / rate)
-        elif room < 0.0:
+        at_gate = n[0] * x[0] + n[1] * x[1] - family.offsets[i]
+        at_aim = n[0] * x[2] + n[1] * x[3] + n[2] * family.reach - family.offsets[i]
+        if at_aim < at_gate:
+            t_in = max(t_in, at_gate / (at_gate - at_aim))
+        elif at_aim > at_gate:
+            t_out = min(t_out, at_gate / (at_gate - at_aim))
+        elif at_gate > 0.0:
             return 0.0, -1.0
-    return z_in, z_out
+    return t_in, t_out
 
 
 @numba.njit(**OPTIONS)
 def box_reach(family, x, h):
-    """Return (z_low, possible): every line of the box reaches z_low; False if none hits the target."""
-    z_low, z_high = 0.0, FAR
+    """Return (t, possible): lines of the box that hit the target reach t; False if none does."""
+    t_low, t_high = 0.0, FAR
     for i in range(family.offsets.shape[0]):
         n = family.normals[i]
-        rate = n[0] * x[2] + n[1] * x[3] + n[2]
-        room = family.offsets[i] - n[0] * x[0] - n[1] * x[1]
-        d_rate = abs(n[0]) * h[2] + abs(n[1]) * h[3]
-        d_room = abs(n[0]) * h[0] + abs(n[1]) * h[1]
-        if rate + d_rate < 0.0:
-            # Entering for every line: the least room / rate over the box.
-            top = room + d_room
-            z_low = max(z_low, top / (rate - d_rate) if top <= 0.0 else top / (rate + d_rate))
-        elif rate - d_rate > 0.0:
-            top = room + d_room
-            if top < 0.0:
+        spread = abs(n[0]) * h[0] + abs(n[1]) * h[1]
+        gate = n[0] * x[0] + n[1] * x[1] - family.offsets[i]
+        gate_low, gate_high = gate - spread, gate + spread
+        spread = abs(n[0]) * h[2] + abs(n[1]) * h[3]
+        aim = n[0] * x[2] + n[1] * x[3] + n[2] * family.reach - family.offsets[i]
+        aim_low = aim - spread
+        if gate_low > 0.0:
+            # Outside this face at the gate: enters at 1 / (1 - ratio), never if ratio >= 1.
+            ratio = aim_low / gate_high if aim_low >= 0.0 else aim_low / gate_low
+            if ratio >= 1.0:
                 return 0.0, False
-            z_high = min(z_high, top / (rate - d_rate))
-        elif rate + d_rate <= 0.0 and room + d_room < 0.0 and rate == 0.0:
-            return 0.0, False
-    return z_low, z_low <= z_high
+            t_low = max(t_low, 1.0 / (1.0 - ratio))
+        elif aim_low > 0.0:
+            # Lines inside this face at the gate leave it, the latest from the deepest gate point.
+            t_high = min(t_high, gate_low / (gate_low - aim_low))
+    return t_low, t_low <= t_high
 
 
 @numba.njit(**OPTIONS)
 def line_points(family, x):
-    """Return the line's gate point and its step per unit of plane distance, scene frame."""
+    """Return the line's gate point and its step to the aim plane (t from 0 to 1), scene frame."""
     start = np.empty(3)
     step = np.empty(3)
     for k in range(3):
         start[k] = family.origin[k] + x[0] * family.lateral[k] + x[1] * family.cranial[k]
-        step[k] = family.axis[k] + x[2] * family.lateral[k] + x[3] * family.cranial[k]
+        step[k] = (
+            (x[2] - x[0]) * family.lateral[k]
+            + (x[3] - x[1]) * family.cranial[k]
+            + family.reach * family.axis[k]
+        )
     return start, step
 
 
 @numba.njit(**OPTIONS)
+def in_cone(family, x, h):
+    """Whether some line of the box runs in the cone of directions."""
+    for k in range(2):
+        slope = (x[2 + k] - x[k]) / family.reach
+        spread = (h[2 + k] + h[k]) / family.reach
+        if slope + spread < family.cone[k, 0] or slope - spread > family.cone[k, 1]:
+            return False
+    return True
+
+
+@numba.njit(**OPTIONS)
+def box_spread(h, t):
+    """Return how far the point at t moves at most over a box of half-widths ``h``."""
+    near, far = abs(1.0 - t), abs(t)
+    return math.hypot(near * h[0] + far * h[2], near * h[1] + far * h[3])
+
+
+@numba.njit(**OPTIONS)
 def skin_exit(family, skin, start, step):
-    """Return the z < 0 at which the line first leaves the body backwards, or 1 if it never does."""
+    """Return the t < 0 at which the line first leaves the body backwards, or 1 if it never does."""
     if family.has_skin:
-        hits = segment_crossings(skin, start, start - BEHIND_MM * step)
-        return -BEHIND_MM * hits[0] if hits.shape[0] > 0 else 1.0
+        far = BEHIND_MM / math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+        hits = segment_crossings(skin, start, start - far * step)
+        return -far * hits[0] if hits.shape[0] > 0 else 1.0
     height, rate = -family.plane_offset, 0.0
     for k in range(3):
         height += family.plane_normal[k] * start[k]
@@ -133,126 +169,118 @@ def skin_exit(family, skin, start, step):
 
 
 @numba.njit(**OPTIONS)
-def within_skin(family, skin, start, step, z, radius):
-    """Whether every point within ``radius`` of the line between z <= 0 and the gate is in the body."""
+def within_skin(family, skin, start, step, t, radius):
+    """Whether all points within ``radius`` of the line from t <= 0 to the gate are in the body."""
     if family.has_skin:
-        _, found, _, _, _, _ = segment_query(skin, start, start + z * step, radius)
+        _, found, _, _, _, _ = segment_query(skin, start, start + t * step, radius)
         return found < 0
-    height = -family.plane_offset
+    near, far = -family.plane_offset, -family.plane_offset
     for k in range(3):
-        height += family.plane_normal[k] * (start[k] + z * step[k])
-    return height <= -radius
+        near += family.plane_normal[k] * start[k]
+        far += family.plane_normal[k] * (start[k] + t * step[k])
+    return max(near, far) <= -radius
 
 
 @numba.njit(**OPTIONS)
 def line_slack(family, tree, skin, x, worth):
-    """Slack of the path along line ``x``, its tip and entry: -FAR where the line is no path.
+    """Slack of the path along line ``x``; -FAR where the line is no path.
 
-    Returns slack (or ``worth`` if it is not above it), z of the tip, z of the skin, owner.
+    Returns slack (if at most ``worth`` it may be too large), t of the tip, t of the skin, owner.
     """
-    if window_distance(family.edges, x[0], x[1]) > 0.0:
+    if window_distance(family.edges, x[0], x[1]) > 0.0 or not in_cone(family, x, np.zeros(4)):
         return -FAR, 0.0, 0.0, -1
-    z_tip, z_out = target_interval(family, x[0], x[1], x[2], x[3])
-    if z_tip > z_out:
+    t_tip, t_out = target_interval(family, x)
+    if t_tip > t_out:
         return -FAR, 0.0, 0.0, -1
     start, step = line_points(family, x)
-    z_skin = skin_exit(family, skin, start, step)
-    length = (z_tip - z_skin) * math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
-    if z_skin > 0.0 or length > family.usable:
+    t_skin = skin_exit(family, skin, start, step)
+    length = (t_tip - t_skin) * math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+    if t_skin > 0.0 or length > family.usable:
         return -FAR, 0.0, 0.0, -1
-    gate = min(z_tip, 15.0)
-    value, found, s, qx, qy, qz = segment_query(tree, start, start + gate * step, FAR)
+    value, found, s, qx, qy, qz = segment_query(tree, start, start + t_tip * step, FAR)
     if value <= worth:
-        return value, z_tip, z_skin, tree.owner[found]
-    more, other, s, qx, qy, qz = segment_query(
-        tree, start + z_skin * step, start + z_tip * step, value
-    )
+        return value, t_tip, t_skin, tree.owner[found]
+    more, other, s, qx, qy, qz = segment_query(tree, start + t_skin * step, start, value)
     if other >= 0:
         value, found = more, other
-    return value, z_tip, z_skin, tree.owner[found]
+    return value, t_tip, t_skin, tree.owner[found]
 
 
 @numba.njit(**OPTIONS)
-def _too_long(family, skin, start, step, h, z_low, shortest):
-    """Whether every line of the box is longer than the needle before it leaves the skin."""
-    z = z_low - family.usable / shortest
-    if z >= 0.0:
-        return True
-    rho = math.hypot(h[0] - z * h[2], h[1] - z * h[3])
-    return within_skin(family, skin, start, step, z, rho)
+def _shortest_step(family, x, h):
+    """Least distance from gate to aim point over the lines of a box."""
+    u = max(abs(x[2] - x[0]) - h[0] - h[2], 0.0)
+    v = max(abs(x[3] - x[1]) - h[1] - h[3], 0.0)
+    return math.sqrt(u * u + v * v + family.reach * family.reach)
 
 
 @numba.njit(**OPTIONS)
-def box_bound(family, tree, skin, field, field_origin, spacing, x, h, hint, enough):
+def box_bound(family, tree, skin, field, field_origin, spacing, cap, x, h, hint, enough):
     """Bound the slack of every path in a box from above; -FAR if it holds no path.
 
-    Stops as soon as the bound is at most ``enough``. Returns bound, witness z, and the owner of
+    Stops as soon as the bound is at most ``enough``. Returns bound, witness t, and the owner of
     the triangle that bounds it (-1 if the field alone decided).
     """
     if window_distance(family.edges, x[0], x[1]) > math.hypot(h[0], h[1]):
         return -FAR, 0.0, -2
-    z_low, possible = box_reach(family, x, h)
+    if not in_cone(family, x, h):
+        return -FAR, 0.0, -2
+    t_low, possible = box_reach(family, x, h)
     if not possible:
         return -FAR, 0.0, -2
     start, step = line_points(family, x)
-    slope = math.hypot(max(abs(x[2]) - h[2], 0.0), max(abs(x[3]) - h[3], 0.0))
-    shortest = math.sqrt(1.0 + slope * slope)
-    if _too_long(family, skin, start, step, h, z_low, shortest):
+    # Every line that starts further back than this is longer than the needle.
+    t_back = t_low - family.usable / _shortest_step(family, x, h)
+    if t_back >= 0.0 or within_skin(family, skin, start, step, t_back, box_spread(h, t_back)):
         return -FAR, 0.0, -2
-    z_back = z_low - family.usable / shortest
     speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
-    best, best_z, trusted = FAR, 0.0, 0.0
-    low, low_z = FAR, 0.0
+    best, best_t, trusted = FAR, 0.0, 0.0
+    low, low_t = FAR, 0.0
     for sweep in range(3):
-        # The parent's witness first, then from the gate to the tip, then from the gate backwards.
-        z = min(max(hint, z_back), z_low) if sweep == 0 else 0.0
+        # The parent's witness first, then from the tip to the gate, then from the gate backwards.
+        t = min(max(hint, t_back), t_low) if sweep == 0 else (t_low if sweep == 1 else 0.0)
+        last = 0.0 if sweep == 1 else t_back
         while True:
-            rho = math.hypot(h[0] + abs(z) * h[2], h[1] + abs(z) * h[3])
+            rho = box_spread(h, t)
             value, error = interpolate(
                 field, field_origin, spacing,
-                start[0] + z * step[0], start[1] + z * step[1], start[2] + z * step[2],
+                start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2],
             )  # fmt: skip
-            upper = value + error + rho
+            # At its cap the field only says that slack is large: no bound there.
+            upper = value + error + rho if value + error < cap else FAR
             if upper < best or value - error + rho < low:
-                allowed = z >= trusted
-                if not allowed and within_skin(family, skin, start, step, z, rho):
-                    trusted, allowed = z, True
+                allowed = t >= trusted
+                if not allowed and within_skin(family, skin, start, step, t, rho):
+                    trusted, allowed = t, True
                 if allowed:
                     if upper < best:
-                        best, best_z = upper, z
+                        best, best_t = upper, t
                     if value - error + rho < low:
-                        low, low_z = value - error + rho, z
+                        low, low_t = value - error + rho, t
                 elif sweep == 2:
                     break
-            if best <= enough or sweep == 0:
+            if best <= enough:
+                return best + ROUNDING_MM, best_t, -1
+            if sweep == 0 or t <= last:
                 break
-            jump = max(STEP_MM, 0.8 * (upper - 2.0 * error - enough)) / speed
-            if sweep == 1:
-                if z >= z_low:
-                    break
-                z = min(z + jump, z_low)
-            else:
-                if z <= z_back:
-                    break
-                z = max(z - jump, z_back)
-        if best <= enough:
-            return best + ROUNDING_MM, best_z, -1
+            jump = max(STEP_MM, 0.8 * (value - error + rho - enough)) / speed
+            t = max(t - jump, last)
     if low > enough:
-        return best + ROUNDING_MM, best_z, -1
+        return best + ROUNDING_MM, best_t, -1
     owner = -1
     for turn in range(2):
-        z = low_z if turn == 0 else best_z
-        if turn == 1 and abs(low_z - best_z) * speed < 0.5:
+        t = low_t if turn == 0 else best_t
+        if turn == 1 and abs(low_t - best_t) * speed < 0.5:
             break
-        rho = math.hypot(h[0] + abs(z) * h[2], h[1] + abs(z) * h[3])
+        rho = box_spread(h, t)
         value, found, qx, qy, qz = point_query(
-            tree, start[0] + z * step[0], start[1] + z * step[1], start[2] + z * step[2], best - rho
+            tree, start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2], best - rho
         )
         if found >= 0 and value + rho < best:
-            best, best_z, owner = value + rho, z, tree.owner[found]
+            best, best_t, owner = value + rho, t, tree.owner[found]
         if best <= enough:
             break
-    return best + ROUNDING_MM, best_z, owner
+    return best + ROUNDING_MM, best_t, owner
 
 
 @numba.njit(**OPTIONS)
@@ -284,26 +312,34 @@ def _pop(heap, size, row):
 
 
 @numba.njit(**OPTIONS)
-def _split_axis(z, h):
-    """Choose the number whose halving moves the witness least: the one that moves it most now."""
-    moves = (h[0], h[1], abs(z) * h[2], abs(z) * h[3])
-    axis, most = 0, -1.0
+def _split_axis(t, h):
+    """Choose the number that moves the witness most; the widest where none still moves it."""
+    near, far = abs(1.0 - t), abs(t)
+    axis, most, widest = 0, -1.0, 0
     for k in range(4):
-        if moves[k] > most:
-            axis, most = k, moves[k]
-    # A witness that barely moves no longer limits the box: then shrink what is largest overall.
-    reach = (h[0], h[1], 40.0 * h[2], 40.0 * h[3])
-    largest = max(max(reach[0], reach[1]), max(reach[2], reach[3]))
-    if most < 0.1 * largest:
-        for k in range(4):
-            if reach[k] == largest:
-                axis = k
-    return axis
+        move = (near if k < 2 else far) * h[k]
+        if move > most:
+            axis, most = k, move
+        if h[k] > h[widest]:
+            widest = k
+    return axis if most > 0.15 * h[widest] else widest
 
 
 @numba.njit(**OPTIONS)
 def search(
-    family, tree, skin, field, field_origin, spacing, roots, incumbent, best, tolerance, floor, budget,
+    family,
+    tree,
+    skin,
+    field,
+    field_origin,
+    spacing,
+    cap,
+    roots,
+    incumbent,
+    best,
+    tolerance,
+    floor,
+    budget,
     owners,
 ):
     """Best-first branch and bound.
@@ -353,8 +389,8 @@ def search(
                 x[axis] += h[axis] if child == 1 else -h[axis]
             examined += 1
             enough = max(best + tolerance, floor)
-            bound, z, owner = box_bound(
-                family, tree, skin, field, field_origin, spacing, x, h, row[1], enough
+            bound, t, owner = box_bound(
+                family, tree, skin, field, field_origin, spacing, cap, x, h, row[1], enough
             )
             bound = min(bound, row[0])
             if owner >= 0:
@@ -362,12 +398,12 @@ def search(
             if bound <= enough:
                 aside = max(aside, bound)
                 continue
-            slack, z_tip, z_skin, other = line_slack(family, tree, skin, x, best)
+            slack, t_tip, t_skin, other = line_slack(family, tree, skin, x, best)
             if slack > best:
                 best = slack
                 for k in range(4):
                     incumbent[k] = x[k]
-            heap[size, 0], heap[size, 1] = bound, z
+            heap[size, 0], heap[size, 1] = bound, t
             heap[size, 2:6], heap[size, 6:10] = x, h
             size += 1
             _sift_up(heap, size - 1)

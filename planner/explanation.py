@@ -1,0 +1,90 @@
+"""The plan in plain English: what was found, what blocks the rest, and what was not measured."""
+
+from itertools import groupby
+
+from planner.anatomy.model import VertebraAnatomy
+from planner.case import Kind
+from planner.question import Question
+from planner.result import Certificate, Status, Trajectory
+from planner.target import TargetRegion
+
+DISCLAIMER = "Research software, not a medical device."
+
+
+def explanation(
+    question: Question, trajectories: tuple[Trajectory, ...], certificates: list[Certificate]
+) -> str:
+    """Return a few sentences: how many paths, the best one, and why the other ways are closed."""
+    region = question.region
+    goal = region.label if isinstance(region, TargetRegion) else "the target"
+    sentences = [_headline(trajectories, certificates, goal)]
+    if trajectories:
+        sentences.append(_best(trajectories[0]))
+    sentences += _closed(certificates)
+    return " ".join([*sentences, DISCLAIMER])
+
+
+def _headline(
+    trajectories: tuple[Trajectory, ...], certificates: list[Certificate], goal: str
+) -> str:
+    count = len(trajectories)
+    if count:
+        return f"{count} safe {'trajectory' if count == 1 else 'trajectories'} to the {goal}."
+    if certificates and all(c.status is Status.INFEASIBLE for c in certificates):
+        return f"No safe straight path to the {goal} with the needles asked for (proved)."
+    return f"No safe path to the {goal} was found; not every way was proved closed."
+
+
+def _best(best: Trajectory) -> str:
+    limit = f", limited by {best.limiting_structure}" if best.limiting_structure else ""
+    return (
+        f"The first is {best.approach} on the {best.side} with {best.needle}: "
+        f"margin {best.margin_mm:.1f} mm{limit}, {best.length_mm:.0f} mm from skin to tip."
+    )
+
+
+def _closed(certificates: list[Certificate]) -> list[str]:
+    """Name the ways that are closed or open for every needle asked for."""
+    sentences = []
+    ways = sorted(certificates, key=lambda c: (c.approach, c.side))
+    for (approach, side), group in groupby(ways, key=lambda c: (c.approach, c.side)):
+        members = list(group)
+        if all(c.status is Status.INFEASIBLE for c in members):
+            by = sorted({name for c in members for name in c.limiting_structures})
+            blockers = f" by {', '.join(by)}" if by else ""
+            sentences.append(f"{approach} {side} is blocked{blockers} (proved).".capitalize())
+        elif all(c.upper_bound_mm is None for c in members):
+            sentences.append(members[0].statement)
+    return sentences
+
+
+def notes(question: Question) -> tuple[str, ...]:
+    """Return what a person should know of the case and its derived anatomy before reading on."""
+    case = question.prepared.case
+    said = [f"{p.message}" for p in case.warnings]
+    region, anatomy = question.region, question.prepared.bone(question.bone)
+    if isinstance(region, TargetRegion):
+        said += region.notes
+    if isinstance(anatomy, VertebraAnatomy):
+        said += anatomy.warnings
+        if anatomy.confidence < 1.0:
+            said.append(
+                f"{anatomy.structure}: confidence {anatomy.confidence:.2f}, {anatomy.cause}"
+            )
+    if not case.of_kind(Kind.SKIN):
+        said.append("no skin in the case: entries lie on a stated stand-off plane")
+    said += _clinical(question)
+    return tuple(said)
+
+
+def _clinical(question: Question) -> list[str]:
+    """Return what the findings of the level ask for (DOMAIN 1.4 D7-D12)."""
+    findings = question.prepared.case.findings.get(question.bone.level or "", {})
+    said = []
+    if findings.get("suspected_infection"):
+        said.append("suspected infection: biopsy and culture first [DOMAIN D9]")
+    if findings.get("failure_type") == 3:
+        said.append("implant breakage: augmentation does not replace revision [DOMAIN D7]")
+    if findings.get("posterior_wall_broken"):
+        said.append("broken posterior wall: higher leak risk, watch the canal [DOMAIN D12]")
+    return said

@@ -1,0 +1,176 @@
+"""The planner's two questions: the best paths to a target, and how good a drawn path is."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import pairwise, product
+
+from geometry.frames import RigidTransform, frame_from_axes
+from planner.anatomy.model import Unavailable
+from planner.case import Case
+from planner.explanation import explanation, notes
+from planner.fluoroscopy.c_arm import c_arm_named
+from planner.gates import gates_for
+from planner.needles.catalogue import needle_named
+from planner.prepared import PreparedCase
+from planner.question import Question, lie_of, orientation
+from planner.ranking import Order, ranked
+from planner.request import EvaluationRequest, PlanRequest
+from planner.result import Certificate, Outcome, Plan, Status, Trajectory
+from planner.search.branch_and_bound import has_any_line
+from planner.search.certificate import blocked, certificate, unsearched
+from planner.search.classes import ClassSearch, search_classes
+from planner.search.family import line_family
+from planner.search.scene import Scene, build_scene
+from planner.target import TargetRegion, bone_of, region_of
+from planner.trajectory import drawn_trajectory, trajectory
+
+STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
+PATHS_PER_CLASS = 2
+ENDLESS_MM = 400.0
+Progress = Callable[[str, float], None]
+
+
+def plan(
+    case: Case | PreparedCase, request: PlanRequest, *, progress: Progress | None = None
+) -> Plan:
+    """Find the best paths to a target, with certificates for every class that was asked for.
+
+    Args:
+        case: The case; a prepared one is not read anew.
+        request: The question.
+        progress: Told what is being done and the share done, 0 to 1.
+
+    Raises:
+        RequestError: If the request names what the case or the catalogues do not have.
+    """
+    tell = progress or (lambda _message, _share: None)
+    prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
+    clock = [time.perf_counter()]
+    needles = [needle_named(n, field=f"needles[{i}]") for i, n in enumerate(request.needles)]
+    tell("reading the anatomy", 0.05)
+    question = _question(prepared, request)
+    tolerance = request.certificate_tolerance_mm
+    region = question.region
+    if isinstance(region, Unavailable):
+        certificates = [
+            unsearched(a, s, n, region, tolerance)
+            for a, s, n in product(request.approaches, request.sides, needles)
+        ]
+        return _answer(question, request, (), certificates, clock)
+    tell("measuring the space around the target", 0.15)
+    scene = build_scene(
+        prepared.case, request.policy, question.bone, _scene_frame(question, region), STAND_OFF_MM
+    )
+    classes, missing = gates_for(question, request.approaches, request.sides, needles, tolerance)
+    clock.append(time.perf_counter())
+    searched = search_classes(
+        classes, scene, region, tolerance, lambda share: tell("searching", 0.2 + 0.7 * share)
+    )
+    clock.append(time.perf_counter())
+    tell("verifying on the meshes", 0.92)
+    found = [(s, _measured(question, s)) for s in searched]
+    candidates = [t for _, trajectories in found for t in trajectories if t.margin_mm >= 0.0]
+    order = Order(level=question.bone.level, policy=request.policy)
+    best = ranked(candidates, order, request.max_trajectories)
+    certificates = [*(_certificate(s, ts, tolerance) for s, ts in found), *missing]
+    clock.append(time.perf_counter())
+    tell("done", 1.0)
+    plan = _answer(question, request, best, _in_order(certificates, request), clock)
+    if not best and _only_too_far(searched, scene, region):
+        return replace(plan, outcome=Outcome.TARGET_UNREACHABLE)
+    return plan
+
+
+def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajectory:
+    """Measure a path that somebody drew, negative margins included.
+
+    Raises:
+        RequestError: If the request names what the case or the catalogues do not have.
+    """
+    prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
+    needle = needle_named(request.needle, field="needle")
+    return drawn_trajectory(_question(prepared, request), needle, request.path)
+
+
+def _question(prepared: PreparedCase, request: PlanRequest | EvaluationRequest) -> Question:
+    """Find the bone, the region and the directions that a request is about."""
+    if request.target is None:
+        bone = prepared.nearest_bone(request.path[-1].end_mm)
+    else:
+        bone = bone_of(prepared, request.target)
+    axes = orientation(prepared, bone)
+    region = (
+        Unavailable(reason="no target was given")
+        if request.target is None
+        else region_of(prepared, request.target, bone, axes)
+    )
+    return Question(
+        prepared=prepared, bone=bone, region=region, axes=axes, policy=request.policy,
+        c_arm=c_arm_named(request.c_arm), position=lie_of(prepared, request.patient_position),
+    )  # fmt: skip
+
+
+def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:
+    """Return the frame to search in: the bone's directions about the target's centre."""
+    return frame_from_axes(name="scene", origin_mm=region.centre_mm, axes=question.axes)
+
+
+def _measured(question: Question, searched: ClassSearch) -> list[Trajectory]:
+    """Measure the best lines of a class on the original meshes."""
+    if searched.family is None or searched.result is None:
+        return []
+    paths = [searched.family.path(x) for x in searched.result.lines[:PATHS_PER_CLASS]]
+    return [trajectory(question, searched.gate, searched.needle, p) for p in paths if p is not None]
+
+
+def _certificate(
+    searched: ClassSearch, trajectories: list[Trajectory], tolerance_mm: float
+) -> Certificate:
+    if searched.result is None:
+        return blocked(searched.gate, searched.needle, tolerance_mm)
+    best = max((t.margin_mm for t in trajectories), default=None)
+    return certificate(searched.gate, searched.needle, searched.result, best, tolerance_mm)
+
+
+def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Certificate]:
+    """Sort certificates as the request lists approaches, sides and needles."""
+    return sorted(
+        certificates,
+        key=lambda c: (
+            request.approaches.index(c.approach), request.sides.index(c.side),
+            request.needles.index(c.needle),
+        ),
+    )  # fmt: skip
+
+
+def _only_too_far(searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion) -> bool:
+    """Whether no class has any path, but longer needles would have some."""
+    with_lines = [s for s in searched if s.family is not None]
+    if not with_lines or any(s.result is not None and s.result.lines for s in with_lines):
+        return False
+    return any(has_any_line(line_family(s.gate, scene, region, ENDLESS_MM)) for s in with_lines)
+
+
+def _answer(
+    question: Question,
+    request: PlanRequest,
+    trajectories: tuple[Trajectory, ...],
+    certificates: list[Certificate],
+    clock: list[float],
+) -> Plan:
+    if trajectories:
+        outcome = Outcome.FOUND
+    elif all(c.status is Status.INFEASIBLE for c in certificates):
+        outcome = Outcome.NO_SAFE_PATH
+    else:
+        outcome = Outcome.STOPPED
+    steps = [b - a for a, b in pairwise([*clock, time.perf_counter()])]
+    return Plan(
+        case_digest=question.prepared.case.digest, request_digest=request.digest,
+        planner_version=version("trocar"), outcome=outcome,
+        explanation=explanation(question, trajectories, certificates), trajectories=trajectories,
+        certificates=tuple(certificates), warnings=notes(question),
+        timings_s=dict(zip(("prepare", "search", "verify"), steps, strict=False)),
+    )  # fmt: skip

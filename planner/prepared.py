@@ -1,0 +1,89 @@
+"""A case with everything that is derived from it, each thing computed once and kept."""
+
+from geometry.arrays import Point
+from geometry.exact import MeshDistance
+from planner.anatomy.describe import read_bone
+from planner.anatomy.hardware import cage_ends, screw_axis
+from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.case import Case, Kind, Structure
+from planner.errors import RequestError
+
+
+class PreparedCase:
+    """A case, its anatomy and its distance queries, for as many plans as are asked of it."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self._distances: dict[str, MeshDistance] = {}
+        self._bones: dict[str, VertebraAnatomy | Unavailable] = {}
+
+    def distance(self, structure: Structure) -> MeshDistance:
+        """Return the exact distance queries of a structure's original mesh, patient LPS."""
+        if structure.name not in self._distances:
+            self._distances[structure.name] = MeshDistance(structure.mesh)
+        return self._distances[structure.name]
+
+    def bone(self, bone: Structure) -> VertebraAnatomy | Unavailable:
+        """Return the anatomy of a vertebra or sacrum, or why it could not be derived."""
+        if bone.name not in self._bones:
+            self._bones[bone.name] = read_bone(self.case, bone)
+        return self._bones[bone.name]
+
+    def screw(self, name: str, *, field: str) -> ScrewAxis:
+        """Return the axis of the screw called ``name``.
+
+        Raises:
+            RequestError: If there is no such screw, or its axis could not be derived.
+        """
+        axis = screw_axis(self._of_kind(name, Kind.SCREW, field))
+        if isinstance(axis, Unavailable):
+            raise _underivable(name, field, axis)
+        return axis
+
+    def cage(self, name: str, *, field: str) -> CageEnds:
+        """Return the bearing faces of the cage called ``name``.
+
+        Raises:
+            RequestError: If there is no such cage, or its faces could not be derived.
+        """
+        ends = cage_ends(self._of_kind(name, Kind.CAGE, field))
+        if isinstance(ends, Unavailable):
+            raise _underivable(name, field, ends)
+        return ends
+
+    def lesion(self, name: str, *, field: str) -> Structure:
+        """Return the lesion called ``name``.
+
+        Raises:
+            RequestError: If there is no such lesion.
+        """
+        return self._of_kind(name, Kind.LESION, field)
+
+    def nearest_bone(self, point: Point) -> Structure:
+        """Return the vertebra, sacrum or ilium that contains or is nearest to a point.
+
+        Raises:
+            RequestError: If the case has none.
+        """
+        bones = self.case.of_kind(Kind.VERTEBRA, Kind.SACRUM, Kind.ILIUM)
+        if not bones:
+            raise RequestError(
+                "the case has no vertebra, sacrum or ilium to plan in",
+                field="target", code="no-bone",
+            )  # fmt: skip
+        return min(bones, key=lambda bone: self.distance(bone).point(point)[0])
+
+    def _of_kind(self, name: str, kind: Kind, field: str) -> Structure:
+        structure = self.case.structure(name, field_name=field)
+        if structure.kind is not kind:
+            there = ", ".join(s.name for s in self.case.of_kind(kind)) or "none"
+            raise RequestError(
+                f"{name!r} is a {structure.kind}, not a {kind}; the case's are: {there}",
+                field=field, code="wrong-kind",
+            )  # fmt: skip
+        return structure
+
+
+def _underivable(name: str, field: str, why: Unavailable) -> RequestError:
+    """Return the error for a structure whose geometry could not be read."""
+    return RequestError(f"{name}: {why.reason}", field=field, code="anatomy-unavailable")

@@ -1,0 +1,67 @@
+"""A request put to a case: the bone it means, the region in it, and the directions there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from geometry.arrays import Rotation
+from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.case import Kind, PatientPosition, Side, Structure
+from planner.fluoroscopy.c_arm import CArm
+from planner.fluoroscopy.views import position_or_default
+from planner.policy import Policy
+from planner.prepared import PreparedCase
+from planner.target import TargetRegion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """What plan and evaluate share.
+
+    Attributes:
+        prepared: The case.
+        bone: The bone the needle is meant to enter.
+        region: Where the tip must end, or why that is unknown.
+        axes: Left, posterior and superior unit vectors (rows) of the bone or its neighbour, LPS.
+        policy: The rules in force.
+        c_arm: The C-arm whose reach counts.
+        position: The patient's position during the procedure.
+    """
+
+    prepared: PreparedCase
+    bone: Structure
+    region: TargetRegion | Unavailable
+    axes: Rotation
+    policy: Policy
+    c_arm: CArm
+    position: PatientPosition
+
+    def pedicle(self, side: Side) -> Pedicle | Unavailable:
+        """Return the bone's pedicle on a side, or why it has none that could be derived."""
+        anatomy = self.prepared.bone(self.bone)
+        return anatomy if isinstance(anatomy, Unavailable) else anatomy.pedicles[side]
+
+
+def orientation(prepared: PreparedCase, bone: Structure) -> Rotation:
+    """Return left, posterior, superior (rows, LPS) of a bone, or of the nearest readable vertebra.
+
+    The patient's own axes stand in where no vertebra can be read.
+    """
+    anatomy = prepared.bone(bone)
+    if isinstance(anatomy, VertebraAnatomy):
+        return anatomy.frame.rotation
+    centre = bone.mesh.vertices.mean(axis=0)
+    vertebrae = sorted(
+        prepared.case.of_kind(Kind.VERTEBRA),
+        key=lambda v: float(np.linalg.norm(v.mesh.vertices.mean(axis=0) - centre)),
+    )
+    for vertebra in vertebrae:
+        neighbour = prepared.bone(vertebra)
+        if isinstance(neighbour, VertebraAnatomy):
+            return neighbour.frame.rotation
+    return np.eye(3)
+
+
+def lie_of(prepared: PreparedCase, stated: PatientPosition | None) -> PatientPosition:
+    """Return the patient's position: as the request, else the case states it, else prone."""
+    return position_or_default(stated, prepared.case.patient_position)

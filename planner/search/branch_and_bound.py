@@ -1,0 +1,135 @@
+"""The best path of a family, and an upper bound that no path of it exceeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from geometry import _kernels as mesh_kernels
+from planner.search import _kernels
+from planner.search.family import LineFamily, Numbers
+from planner.search.polish import polish
+
+BUDGET_BOXES = 40_000
+ROUNDS = 4
+FLOOR_GAP_MM = 1e-3
+SEED_STEPS = (8, 8, 9, 9)
+DISTINCT_MM = 4.0
+STARTS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SearchResult:
+    """What a search of one family found.
+
+    Attributes:
+        lines: Local optima, best first, clearly different from one another.
+        slack_mm: Their slacks (margin plus the needle's radius).
+        upper_bound_mm: No line of the family has a larger slack.
+        closed: Whether bound and best met to the tolerance, or nothing feasible is left.
+        boxes_examined: How many boxes were examined.
+        settled_by: How many boxes each structure settled, by name.
+    """
+
+    lines: tuple[Numbers, ...]
+    slack_mm: tuple[float, ...]
+    upper_bound_mm: float
+    closed: bool
+    boxes_examined: int
+    settled_by: dict[str, int]
+
+
+def search_family(
+    family: LineFamily,
+    *,
+    radius_mm: float,
+    tolerance_mm: float,
+    hints: tuple[Numbers, ...] = (),
+    budget: int = BUDGET_BOXES,
+) -> SearchResult:
+    """Search one family for the line of largest slack.
+
+    Args:
+        family: The lines.
+        radius_mm: Needle radius: slack below it is infeasible, and proving that is enough.
+        tolerance_mm: Stop once bound and best are this close.
+        hints: Lines known to be good, such as those of a thicker needle.
+        budget: Largest number of boxes.
+    """
+    optima = _optima(family, [*hints, *_seeds(family)])
+    owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
+    boxes, bound, closed = 0, mesh_kernels.FAR, False
+    while not closed and boxes < budget:
+        best, line = optima[0] if optima else (-mesh_kernels.FAR, np.zeros(4))
+        incumbent = line.copy()
+        found, upper, examined, closed = _bounded(
+            family, incumbent, best, tolerance_mm, radius_mm - FLOOR_GAP_MM,
+            max(budget - boxes, budget // ROUNDS) // 2, owners,
+        )  # fmt: skip
+        boxes, bound = boxes + examined, min(bound, upper)
+        if found <= best + 1e-9:
+            break
+        better = [*_optima(family, [incumbent]), *optima]
+        optima = _distinct(sorted(better, key=lambda pair: -pair[0]))
+    return SearchResult(
+        lines=tuple(x for _, x in optima),
+        slack_mm=tuple(s for s, _ in optima),
+        upper_bound_mm=float(bound),
+        closed=bool(closed),
+        boxes_examined=boxes,
+        settled_by={n: int(c) for n, c in zip(family.scene.names, owners, strict=False) if c > 0},
+    )
+
+
+def _bounded(
+    family: LineFamily,
+    incumbent: Numbers,
+    best: float,
+    tolerance_mm: float,
+    floor_mm: float,
+    budget: int,
+    owners: Int[np.ndarray, " n"],
+) -> tuple[float, float, int, bool]:
+    """Run the compiled search; ``incumbent`` and ``owners`` are changed in place."""
+    field = family.scene.field
+    found, bound, boxes, closed = _kernels.search(
+        family.arrays, family.scene.tree, family.scene.skin.tree, field.values, field.origin_mm,
+        field.spacing_mm, field.cap_mm, family.root_box()[None, :], incumbent, best, tolerance_mm,
+        floor_mm, budget, owners,
+    )  # fmt: skip
+    return float(found), float(bound), int(boxes), bool(closed)
+
+
+def _seeds(family: LineFamily) -> list[Numbers]:
+    """Return the best lines of a lattice over window and cone, clearly different ones."""
+    box = family.root_box()
+    axes = [
+        box[k] + box[4 + k] * (2.0 * (np.arange(n) + 0.5) / n - 1.0)
+        for k, n in enumerate(SEED_STEPS)
+    ]
+    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
+    slack = np.empty(len(lattice))
+    _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lattice, slack)
+    order = np.argsort(-slack, kind="stable")
+    ranked = [(float(slack[i]), lattice[i]) for i in order if slack[i] > -mesh_kernels.FAR / 2.0]
+    return [x for _, x in _distinct(ranked)[:STARTS]]
+
+
+def has_any_line(family: LineFamily) -> bool:
+    """Whether a lattice over window and cone holds any path at all, safe or not."""
+    return bool(_seeds(family))
+
+
+def _optima(family: LineFamily, starts: list[Numbers]) -> list[tuple[float, Numbers]]:
+    preferred = family.root_box()[:4]
+    climbed = [polish(family, x, preferred) for x in starts if family.slack(x) > -mesh_kernels.FAR]
+    return _distinct(sorted(climbed, key=lambda pair: -pair[0]))
+
+
+def _distinct(ranked: list[tuple[float, Numbers]]) -> list[tuple[float, Numbers]]:
+    """Drop lines within 4 mm of a better one, at the gate and at the aim plane."""
+    kept: list[tuple[float, Numbers]] = []
+    for slack, x in ranked:
+        if all(np.abs(x - other).max() > DISTINCT_MM for _, other in kept):
+            kept.append((slack, x))
+    return kept

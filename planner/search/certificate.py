@@ -1,0 +1,102 @@
+"""What a finished search proves about one class, in numbers and in one English sentence."""
+
+from planner.anatomy.model import Unavailable
+from planner.approach import Gate
+from planner.case import Side
+from planner.needles.model import Needle
+from planner.request import Approach
+from planner.result import Certificate, Status
+from planner.search.branch_and_bound import SearchResult
+
+# A structure is named as limiting if it settled at least this share of the examined boxes.
+NAMED_SHARE = 0.1
+
+
+def certificate(
+    gate: Gate, needle: Needle, result: SearchResult, best_mm: float | None, tolerance_mm: float
+) -> Certificate:
+    """Return the certificate of a searched class.
+
+    Args:
+        gate: Its gate.
+        needle: Its needle.
+        result: The search of its lines.
+        best_mm: Margin of its best path, measured on the meshes; None if it has no path.
+        tolerance_mm: The gap that was asked for.
+    """
+    upper = max(result.upper_bound_mm - needle.radius_mm, best_mm if best_mm is not None else -1e9)
+    status = Status.STOPPED
+    if upper < 0.0:
+        status = Status.INFEASIBLE
+    elif best_mm is not None and best_mm >= 0.0 and upper - best_mm <= tolerance_mm + 1e-6:
+        status = Status.FOUND
+    limiting = _limiting(result)
+    return Certificate(
+        approach=gate.approach, side=gate.side, needle=needle.name, status=status,
+        best_margin_mm=best_mm, upper_bound_mm=upper, tolerance_mm=tolerance_mm,
+        limiting_structures=limiting, boxes_examined=result.boxes_examined,
+        statement=_statement(gate, needle, status, best_mm, upper, limiting),
+    )  # fmt: skip
+
+
+def blocked(gate: Gate, needle: Needle, tolerance_mm: float) -> Certificate:
+    """Return the certificate of a class whose window is empty: no path can pass its gate."""
+    why = (
+        f"the pedicle's largest inscribed circle has a radius of {gate.inscribed_mm:.2f} mm, "
+        f"the needle {needle.radius_mm:.2f} mm"
+        if gate.inscribed_mm is not None and gate.uncut.is_empty
+        else "hardware fills the whole window"
+    )
+    return Certificate(
+        approach=gate.approach, side=gate.side, needle=needle.name, status=Status.INFEASIBLE,
+        best_margin_mm=None, upper_bound_mm=_no_path_mm(gate, needle), tolerance_mm=tolerance_mm,
+        limiting_structures=(), boxes_examined=0,
+        statement=f"No {gate.approach} path on the {gate.side} with {needle.name}: {why}.",
+    )  # fmt: skip
+
+
+def _no_path_mm(gate: Gate, needle: Needle) -> float:
+    """Return a margin that no path of an empty class can have: what it would lack at the gate."""
+    if gate.inscribed_mm is not None and gate.uncut.is_empty:
+        return min(gate.inscribed_mm - needle.radius_mm, -1e-6)
+    return -needle.radius_mm
+
+
+def unsearched(
+    approach: Approach, side: Side, needle: Needle, why: Unavailable, tolerance_mm: float
+) -> Certificate:
+    """Return the certificate of a class that could not be searched: nothing is claimed of it."""
+    return Certificate(
+        approach=approach, side=side, needle=needle.name, status=Status.STOPPED,
+        best_margin_mm=None, upper_bound_mm=None, tolerance_mm=tolerance_mm,
+        limiting_structures=(), boxes_examined=0,
+        statement=f"Not searched: {approach} {side} with {needle.name}: {why.reason}.",
+    )  # fmt: skip
+
+
+def _limiting(result: SearchResult) -> tuple[str, ...]:
+    total = sum(result.settled_by.values())
+    ordered = sorted(result.settled_by.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(name for name, count in ordered[:3] if count >= NAMED_SHARE * total)
+
+
+def _statement(
+    gate: Gate,
+    needle: Needle,
+    status: Status,
+    best_mm: float | None,
+    upper_mm: float,
+    limiting: tuple[str, ...],
+) -> str:
+    way = f"straight {gate.approach} path on the {gate.side} with {needle.name}"
+    scope = "through the gate's window, within its cone and the needle's length"
+    near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
+    if status is Status.INFEASIBLE:
+        return f"No {way} {scope} has a margin above {upper_mm:.2f} mm: none is safe.{near}"
+    best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
+    if status is Status.FOUND:
+        return f"Of every {way} {scope}, {best} and none has more than {upper_mm:.2f} mm.{near}"
+    return (
+        f"Stopped before a proof: of every {way} {scope}, {best}; "
+        f"none has more than {upper_mm:.2f} mm.{near}"
+    )

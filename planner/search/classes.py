@@ -1,0 +1,101 @@
+"""The classes of one question (approach x side x needle) and their searches.
+
+The slack of a line does not depend on the needle; only the transpedicular window and the usable
+length do. Needles that share both share one search.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from planner.approach import Gate
+from planner.needles.model import Needle
+from planner.search.branch_and_bound import SearchResult, search_family
+from planner.search.family import LineFamily, Numbers, line_family
+from planner.search.scene import Scene
+from planner.target import TargetRegion
+
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClassSearch:
+    """One searched class.
+
+    Attributes:
+        gate: Its gate.
+        needle: Its needle.
+        family: Its lines; None where the gate's window is empty.
+        result: What was found and proved; None where the gate's window is empty.
+    """
+
+    gate: Gate
+    needle: Needle
+    family: LineFamily | None
+    result: SearchResult | None
+
+
+def search_classes(
+    gates: Sequence[tuple[Gate, Needle]],
+    scene: Scene,
+    target: TargetRegion,
+    tolerance_mm: float,
+    progress: Callable[[float], None],
+) -> tuple[ClassSearch, ...]:
+    """Search every class, thickest needles first so that thinner ones start from their paths.
+
+    Args:
+        gates: The gate of every class, with its needle.
+        scene: Obstacles and skin.
+        target: Where to end.
+        tolerance_mm: Gap at which a search may stop.
+        progress: Told the share of ways done, 0 to 1.
+
+    Returns:
+        One search per class, in the order of ``gates``.
+    """
+    ways: dict[tuple[str, str], list[int]] = {}
+    for i, (gate, _) in enumerate(gates):
+        ways.setdefault((gate.approach, gate.side), []).append(i)
+    found: dict[int, ClassSearch] = {}
+
+    def one_way(members: list[int]) -> dict[int, ClassSearch]:
+        return _search_way([(i, *gates[i]) for i in members], scene, target, tolerance_mm)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done, searched in enumerate(pool.map(one_way, ways.values()), start=1):
+            found.update(searched)
+            progress(done / len(ways))
+    return tuple(found[i] for i in range(len(gates)))
+
+
+def _search_way(
+    members: list[tuple[int, Gate, Needle]],
+    scene: Scene,
+    target: TargetRegion,
+    tolerance_mm: float,
+) -> dict[int, ClassSearch]:
+    """Search the classes of one approach on one side."""
+    thick_first = sorted(members, key=lambda m: (-m[2].radius_mm, m[2].usable_length_mm, m[0]))
+    thinnest = min(needle.radius_mm for _, _, needle in members)
+    shared: dict[tuple[bytes, float], tuple[LineFamily, SearchResult]] = {}
+    hints: tuple[Numbers, ...] = ()
+    found: dict[int, ClassSearch] = {}
+    for i, gate, needle in thick_first:
+        if gate.window.is_empty:
+            found[i] = ClassSearch(gate=gate, needle=needle, family=None, result=None)
+            continue
+        key = (gate.window.wkb, needle.usable_length_mm)
+        if key not in shared:
+            family = line_family(gate, scene, target, needle.usable_length_mm)
+            # A window that does not depend on the needle serves the thinner ones too.
+            alike = gate.inscribed_mm is None
+            result = search_family(
+                family, radius_mm=thinnest if alike else needle.radius_mm,
+                tolerance_mm=tolerance_mm, hints=hints,
+            )  # fmt: skip
+            shared[key] = (family, result)
+            hints = (*hints, *result.lines)
+        family, result = shared[key]
+        found[i] = ClassSearch(gate=gate, needle=needle, family=family, result=result)
+    return found

@@ -1,0 +1,273 @@
+"""Targets: what is asked for becomes a convex region of bone in which the needle's tip must end.
+
+A region is a set of half-spaces ``n . x <= c`` in patient LPS. Going deeper never gains
+clearance, so a path ends where it first enters the region: depth follows in closed form.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from geometry.arrays import Point, Points, Rotation, Vector, frozen, unit
+from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.case import Case, Kind, Structure
+from planner.prepared import PreparedCase
+from planner.request import (
+    AnteriorBody,
+    CageEnd,
+    CageInterface,
+    FreePoint,
+    Lesion,
+    ScrewHalo,
+    ScrewTip,
+    TargetSpec,
+)
+
+# DOMAIN 2.5: the tip belongs in the anterior third, f >= 0.66, and keeps off the anterior cortex.
+ANTERIOR_THIRD = 0.67
+ANTERIOR_STAND_OFF_MM = 4.0  # DOMAIN 2.3: 3-5
+ENDPLATE_STAND_OFF_MM = 3.0  # DOMAIN 2.3: tip >= 2 from the endplate, plus an axis' allowance [A]
+MIDLINE_FRACTION = 0.25  # half-width of "near the midline", of the body's width [A]
+TIP_NEIGHBOURHOOD_MM = 5.0  # DOMAIN 1.2 T2: a few mm beside the tip, 2-5 [A]
+HALO_THICKNESS_MM = 1.5  # DOMAIN 3.5: 1.0-3.5 [A]; used where no lucency is segmented
+HALO_FROM = 0.25  # of the shaft, from the head: the halo target starts inside the bone [A]
+CAGE_SLAB_MM = (1.5, 7.0)  # slab of bone against the cage's end [A]
+LESION_CORE_MM = 2.0  # smallest ball about a lesion's centroid that counts as its core [A]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TargetRegion:
+    """Where the tip must end: ``normals @ x <= offsets``, LPS mm, in one bone.
+
+    Attributes:
+        bone: The bone the needle is meant to enter.
+        normals: Outward unit normals, shape (k, 3).
+        offsets: Their offsets, shape (k,), mm.
+        centre_mm: A point well inside the region.
+        screw: The screw the target belongs to, if any.
+        label: What it is, for people.
+        notes: How it was derived, where a person should know.
+    """
+
+    bone: Structure
+    normals: Float[np.ndarray, "k 3"]
+    offsets: Float[np.ndarray, " k"]
+    centre_mm: Point
+    screw: ScrewAxis | None
+    label: str
+    notes: tuple[str, ...] = ()
+
+    def contains(self, point: Point, *, tolerance_mm: float = 1e-6) -> bool:
+        """Whether a point lies in the region, to a tolerance for rounding."""
+        return bool(np.all(self.normals @ point <= self.offsets + tolerance_mm))
+
+
+def _region(
+    bone: Structure, normals: Points, points: Points, centre: Point, **more: object
+) -> TargetRegion:
+    """Build a region from outward normals and one point on each face."""
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return TargetRegion(
+        bone=bone, normals=frozen(normals),
+        offsets=frozen(np.einsum("ij,ij->i", normals, points)), centre_mm=frozen(centre),
+        **more,  # type: ignore[arg-type]  # the caller's keywords are the class's own
+    )  # fmt: skip
+
+
+def anterior_body(bone: Structure, anatomy: VertebraAnatomy) -> TargetRegion:
+    """Return the anterior third of a body, near the midline and off the cortex (DOMAIN 2.5)."""
+    body, out = anatomy.body, anatomy.frame.inverse()
+    front = -body.depth_mm / 2.0
+    height = min(body.anterior_height_mm, body.posterior_height_mm)
+    off_endplate = min(ENDPLATE_STAND_OFF_MM, 0.25 * height)
+    side = MIDLINE_FRACTION * body.width_mm
+    off_front = min(ANTERIOR_STAND_OFF_MM, 0.5 * (1.0 - ANTERIOR_THIRD) * body.depth_mm)
+    faces = [
+        ([0.0, 1.0, 0.0], [0.0, body.depth_mm / 2.0 - ANTERIOR_THIRD * body.depth_mm, 0.0]),
+        ([0.0, -1.0, 0.0], [0.0, front + off_front, 0.0]),
+        ([1.0, 0.0, 0.0], [side, 0.0, 0.0]),
+        ([-1.0, 0.0, 0.0], [-side, 0.0, 0.0]),
+        (body.superior_normal, body.superior_mm - off_endplate * body.superior_normal),
+        (body.inferior_normal, body.inferior_mm - off_endplate * body.inferior_normal),
+    ]
+    normals = out.vectors(np.array([n for n, _ in faces], dtype=np.float64))
+    points = out.points(np.array([p for _, p in faces], dtype=np.float64))
+    middle = out.points(np.array([0.0, front + 0.2 * body.depth_mm, 0.0]))
+    return _region(
+        bone, normals, points, middle, screw=None,
+        label=f"anterior third of {anatomy.level}", notes=(),
+    )  # fmt: skip
+
+
+def _icosahedron() -> Points:
+    """Return the 20 face normals of an icosahedron, symmetric about the coordinate planes."""
+    g = (1.0 + 5.0**0.5) / 2.0
+    signs = (-1.0, 1.0)
+    normals = [[x, y, z] for x in signs for y in signs for z in signs]
+    for a in signs:
+        for b in signs:
+            normals += [[0.0, a / g, b * g], [a / g, b * g, 0.0], [a * g, 0.0, b / g]]
+    array = np.array(normals)
+    return array / np.linalg.norm(array, axis=1, keepdims=True)
+
+
+# Ratio of in-radius to circumradius: the polyhedron lies wholly within the ball it stands for.
+_ICOSAHEDRON_IN_RADIUS = 0.7946544722917661
+
+
+def ball(
+    bone: Structure, centre: Point, radius_mm: float, axes: Rotation, **more: object
+) -> TargetRegion:
+    """Return an icosahedron inscribed in a ball, turned with ``axes`` (rows)."""
+    normals = _icosahedron() @ axes
+    points = centre + _ICOSAHEDRON_IN_RADIUS * radius_mm * normals
+    return _region(bone, normals, points, centre, **more)
+
+
+def halo_radius(case: Case, axis: ScrewAxis) -> tuple[float, str]:
+    """Return the outer radius of the lucency around a screw (mm), and how it was found."""
+    halos = [
+        h for h in case.of_kind(Kind.HALO)
+        if (h.level, h.side) == (axis.level, axis.side) or _around(h, axis)
+    ]  # fmt: skip
+    if not halos:
+        radius = axis.diameter_mm / 2.0 + HALO_THICKNESS_MM
+        return radius, (
+            f"no segmented lucency around {axis.structure}: "
+            f"a radial thickness of {HALO_THICKNESS_MM} mm is assumed"
+        )
+    along = unit(axis.tip_mm - axis.head_mm)
+    offset = halos[0].mesh.vertices - axis.head_mm
+    s = offset @ along
+    radial = np.linalg.norm(offset - s[:, None] * along, axis=1)
+    length = float(np.linalg.norm(axis.tip_mm - axis.head_mm))
+    shaft = radial[(s > HALO_FROM * length) & (s < 0.95 * length)]
+    outer = shaft[shaft > axis.diameter_mm / 2.0]
+    radius = float(np.median(outer)) if len(outer) else axis.diameter_mm / 2.0 + HALO_THICKNESS_MM
+    return radius, f"outer radius {radius:.1f} mm of the lucency {halos[0].name}"
+
+
+def _around(halo: Structure, axis: ScrewAxis) -> bool:
+    """Whether a lucency lies around this screw: its centre is near the shaft's axis."""
+    centre = halo.mesh.vertices.mean(axis=0)
+    along = unit(axis.tip_mm - axis.head_mm)
+    offset = centre - axis.head_mm
+    s = float(offset @ along)
+    length = float(np.linalg.norm(axis.tip_mm - axis.head_mm))
+    return 0.0 < s < length and float(np.linalg.norm(offset - s * along)) < axis.diameter_mm
+
+
+def _axes_along(along: Vector, reference: Vector) -> Rotation:
+    """Return right-handed axes (rows): third along a direction, first near a reference."""
+    third = unit(along)
+    first = unit(reference - (reference @ third) * third)
+    return np.stack([first, np.cross(third, first), third])
+
+
+def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) -> TargetRegion:
+    """Return a prism around a screw's shaft out to the halo's outer wall (DOMAIN 1.2 T1)."""
+    radius, note = halo_radius(case, axis)
+    axes = _axes_along(axis.tip_mm - axis.head_mm, reference)
+    angles = 2.0 * np.pi * np.arange(16) / 16.0
+    walls = np.cos(angles)[:, None] * axes[0] + np.sin(angles)[:, None] * axes[1]
+    start = axis.head_mm + HALO_FROM * (axis.tip_mm - axis.head_mm)
+    normals = np.concatenate([walls, [axes[2]], [-axes[2]]])
+    points = np.concatenate([start + radius * walls, [axis.tip_mm], [start]])
+    return _region(
+        bone, normals, points, 0.5 * (start + axis.tip_mm), screw=axis,
+        label=f"halo of {axis.structure}", notes=(note,),
+    )  # fmt: skip
+
+
+def cage_interface(bone: Structure, ends: CageEnds, end: CageEnd, left: Vector) -> TargetRegion:
+    """Return a slab of bone against one end of a cage (DOMAIN 1.2 T7)."""
+    outward = ends.axis if end is CageEnd.CRANIAL else -ends.axis
+    face = ends.cranial_mm if end is CageEnd.CRANIAL else ends.caudal_mm
+    across = unit(left - (left @ outward) * outward)
+    deep = np.cross(outward, across)
+    low_x, low_y, high_x, high_y = ends.outline.bounds
+    half = 0.5 * np.array([high_x - low_x, high_y - low_y])
+    near, far = CAGE_SLAB_MM
+    normals = np.stack([outward, -outward, across, -across, deep, -deep])
+    points = np.stack([
+        face + far * outward, face + near * outward, face + half[0] * across,
+        face - half[0] * across, face + half[1] * deep, face - half[1] * deep,
+    ])  # fmt: skip
+    middle = face + 0.5 * (near + far) * outward
+    return _region(
+        bone, normals, points, middle, screw=None,
+        label=f"bone against the {end.value} end of {ends.structure}", notes=(),
+    )  # fmt: skip
+
+
+def bone_of(prepared: PreparedCase, spec: TargetSpec) -> Structure:
+    """Return the bone that a target asks the needle to enter.
+
+    Raises:
+        RequestError: If the level or structure is not in the case, or is of another kind.
+    """
+    match spec:
+        case AnteriorBody(level=level):
+            return prepared.case.bone_of_level(level, field_name="target.level")
+        case ScrewHalo(screw=name) | ScrewTip(screw=name):
+            axis = prepared.screw(name, field="target.screw")
+            return prepared.nearest_bone(axis.head_mm + 0.7 * (axis.tip_mm - axis.head_mm))
+        case CageInterface(cage=name, end=end):
+            ends = prepared.cage(name, field="target.cage")
+            face, outward = _cage_face(ends, end)
+            return prepared.nearest_bone(face + 0.5 * sum(CAGE_SLAB_MM) * outward)
+        case Lesion(structure=name):
+            lesion = prepared.lesion(name, field="target.structure")
+            return prepared.nearest_bone(lesion.mesh.vertices.mean(axis=0))
+        case FreePoint(position_mm=position):
+            return prepared.nearest_bone(position)
+
+
+def region_of(
+    prepared: PreparedCase, spec: TargetSpec, bone: Structure, axes: Rotation
+) -> TargetRegion | Unavailable:
+    """Return the region that a target stands for.
+
+    Args:
+        prepared: The case.
+        spec: The target.
+        bone: ``bone_of`` it.
+        axes: Left, posterior, superior unit axes (rows) of the bone or of its neighbour, LPS.
+
+    Raises:
+        RequestError: If a structure it names is missing or of another kind.
+    """
+    match spec:
+        case AnteriorBody():
+            anatomy = prepared.bone(bone)
+            return anatomy if isinstance(anatomy, Unavailable) else anterior_body(bone, anatomy)
+        case ScrewHalo(screw=name):
+            axis = prepared.screw(name, field="target.screw")
+            return screw_halo(prepared.case, bone, axis, axes[0])
+        case ScrewTip(screw=name):
+            axis = prepared.screw(name, field="target.screw")
+            return ball(
+                bone, axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, screw=axis, label=f"tip of {name}"
+            )
+        case CageInterface(cage=name, end=end):
+            return cage_interface(bone, prepared.cage(name, field="target.cage"), end, axes[0])
+        case Lesion(structure=name):
+            lesion = prepared.lesion(name, field="target.structure")
+            depth, centre = _lesion_core(prepared, lesion)
+            return ball(bone, centre, depth, axes, screw=None, label=f"core of {name}")
+        case FreePoint(position_mm=position, tolerance_mm=tolerance):
+            return ball(bone, position, tolerance, axes, screw=None, label="the given point")
+
+
+def _lesion_core(prepared: PreparedCase, lesion: Structure) -> tuple[float, Point]:
+    """Return radius and centre of a ball in a lesion: about its centroid, half way to its wall."""
+    centre = lesion.mesh.vertices.mean(axis=0)
+    distance, _ = prepared.distance(lesion).point(centre)
+    return max(LESION_CORE_MM, -0.5 * distance), centre
+
+
+def _cage_face(ends: CageEnds, end: CageEnd) -> tuple[Point, Vector]:
+    """Return the centre and outward normal of one end of a cage."""
+    cranial = end is CageEnd.CRANIAL
+    return (ends.cranial_mm, ends.axis) if cranial else (ends.caudal_mm, -ends.axis)

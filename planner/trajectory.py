@@ -1,0 +1,179 @@
+"""From a path to a trajectory: everything a person needs to know of it, measured."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import shapely
+
+from geometry.arrays import Point
+from planner.anatomy.model import Pedicle, Unavailable
+from planner.approach import STRIP_MM, Gate
+from planner.case import LEVELS, Kind, Side
+from planner.fluoroscopy.views import views_for
+from planner.needles.model import Needle
+from planner.needles.path import Line, Path, path_chords, path_length_mm
+from planner.question import Question
+from planner.request import Approach
+from planner.result import Clearance, Tolerance, Trajectory
+from planner.target import TargetRegion
+from planner.verify import cautions, clearances, first_bone, least_margin, meant_to_pass
+
+ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
+
+
+def trajectory(question: Question, gate: Gate, needle: Needle, path: Path) -> Trajectory:
+    """Measure a path of a known class."""
+    return _trajectory(
+        question, needle, path, approach=gate.approach, side=gate.side, technique=gate.technique
+    )
+
+
+def drawn_trajectory(question: Question, needle: Needle, path: Path) -> Trajectory:
+    """Measure a path that somebody drew; approach and side are recognised from where it runs."""
+    approach, side = recognised(question, path)
+    technique = "drawn" if approach is not None else "drawn, outside every gate"
+    return _trajectory(question, needle, path, approach=approach, side=side, technique=technique)
+
+
+def _trajectory(
+    question: Question,
+    needle: Needle,
+    path: Path,
+    *,
+    approach: Approach | None,
+    side: Side | None,
+    technique: str,
+) -> Trajectory:
+    bone = question.bone
+    through = meant_to_pass(question.prepared, bone)
+    measured = clearances(question.prepared, path, needle.radius_mm, question.policy, through)
+    margin, limiting = least_margin(measured)
+    at_bone = first_bone(question.prepared, bone, path)
+    entry, tip = path[0].start_mm, path[-1].end_mm
+    length = path_length_mm(path)
+    region = question.region
+    last = path_chords(path)[-2:]
+    return Trajectory(
+        rank=0,
+        approach=approach,
+        side=side,
+        technique=technique,
+        needle=needle.name,
+        entry_skin_mm=entry,
+        entry_bone_mm=None if at_bone is None else at_bone[0],
+        tip_mm=tip,
+        path=path,
+        outer_diameter_mm=needle.outer_diameter_mm,
+        length_mm=length,
+        depth_to_bone_mm=None if at_bone is None else at_bone[1],
+        clearances=measured,
+        margin_mm=margin,
+        limiting_structure=limiting,
+        reaches_target=isinstance(region, TargetRegion) and region.contains(tip, tolerance_mm=1e-3),
+        tolerance=_tolerance(margin, length),
+        views=views_for(
+            last[1] - last[0], c_arm=question.c_arm, position=question.position,
+            frame_left=question.axes[0],
+        ),
+        cautions=tuple(_cautions(question, needle, path, approach, measured)),
+        reasons=(),
+    )  # fmt: skip
+
+
+def _tolerance(margin_mm: float, length_mm: float) -> Tolerance | None:
+    """Return the entry shift and the tilt about the entry that provably keep every margin.
+
+    A shift moves no point further than itself; a tilt by t about the entry moves no point of a
+    path of length L further than 2 L sin(t / 2). Clearance changes by no more than that.
+    """
+    if margin_mm < 0.0 or not math.isfinite(margin_mm):
+        return None
+    return Tolerance(
+        entry_mm=margin_mm, angle_rad=2.0 * math.asin(min(1.0, margin_mm / (2.0 * length_mm)))
+    )
+
+
+def _cautions(
+    question: Question,
+    needle: Needle,
+    path: Path,
+    approach: Approach | None,
+    measured: tuple[Clearance, ...],
+) -> list[str]:
+    case = question.prepared.case
+    said = cautions(measured, question.policy)
+    length = path_length_mm(path)
+    if length > needle.usable_length_mm:
+        said.append(
+            f"{length:.0f} mm from skin to tip: longer than the usable "
+            f"{needle.usable_length_mm:.0f} mm of {needle.name}"
+        )
+    said += _skin_cautions(question, path[0].start_mm)
+    beside = approach is not Approach.TRANSPEDICULAR
+    if beside and not case.of_kind(Kind.NERVE_ROOT):
+        said.append("no nerve roots in the case: the exiting roots were not measured")
+    level = question.bone.level
+    if not case.of_kind(Kind.CANAL):
+        said.append("no spinal canal in the case: it was not measured")
+    if (
+        level in LEVELS
+        and LEVELS.index(level) <= LEVELS.index("L2")
+        and not case.of_kind(Kind.PLEURA)
+    ):
+        said.append("no pleura in the case: it was not measured")
+    if beside and level in {"L4", "L5"}:
+        said.append(f"vessels are often at risk beside {level} [DOMAIN 2.2, P:qxmd]")
+    return said
+
+
+def _skin_cautions(question: Question, entry: Point) -> list[str]:
+    skins = question.prepared.case.of_kind(Kind.SKIN)
+    if not skins:
+        return [
+            (
+                "no skin in the case: the entry lies on a plane 15 mm behind the bone's most "
+                "posterior point, so depth and length are estimates"
+            )
+        ]
+    off = min(abs(question.prepared.distance(s).point(entry)[0]) for s in skins)
+    return [f"the path starts {off:.1f} mm off the skin"] if off > ENTRY_ON_SKIN_MM else []
+
+
+def recognised(question: Question, path: Path) -> tuple[Approach | None, Side | None]:
+    """Name the approach and side of a path by where it pierces the isthmus planes.
+
+    Returns (None, None) for a path that passes outside every window of both sides, such as one
+    through the canal, and for a bone without pedicles.
+    """
+    for side in Side:
+        pedicle = question.pedicle(side)
+        if isinstance(pedicle, Unavailable):
+            continue
+        pierced = _pierced(pedicle, path)
+        if pierced is not None and pedicle.outline.covers(pierced):
+            return Approach.TRANSPEDICULAR, side
+    for side in Side:
+        pedicle = question.pedicle(side)
+        if isinstance(pedicle, Unavailable):
+            continue
+        pierced = _pierced(pedicle, path)
+        if pierced is None or pierced.x < 0.0 or pierced.y < pedicle.outline.bounds[1]:
+            continue
+        near = pedicle.outline.distance(pierced) <= STRIP_MM
+        return (Approach.PARAPEDICULAR if near else Approach.EXTRAPEDICULAR), side
+    return None, None
+
+
+def _pierced(pedicle: Pedicle, path: Path) -> shapely.Point | None:
+    """Return where a path, lengthened backwards if need be, pierces the isthmus plane."""
+    points = path_chords(path)
+    if isinstance(path[0], Line):
+        points = np.concatenate([[points[0] - 200.0 * path[0].direction], points])
+    axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
+    local = (points - pedicle.centre_mm) @ axes.T
+    for a, b in pairwise(local):
+        if a[2] <= 0.0 < b[2]:
+            s = -a[2] / (b[2] - a[2])
+            return shapely.Point(*(a + s * (b - a))[:2])
+    return None

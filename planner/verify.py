@@ -1,0 +1,103 @@
+"""The last word: clearances of a path against every structure, on the original meshes."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from geometry.arrays import Point, frozen
+from planner.case import Kind, Structure
+from planner.needles.path import Path, path_chords
+from planner.policy import Policy
+from planner.prepared import PreparedCase
+from planner.result import Clearance
+
+
+def clearances(
+    prepared: PreparedCase, path: Path, radius_mm: float, policy: Policy, traversed: frozenset[str]
+) -> tuple[Clearance, ...]:
+    """Measure a path against every structure of the case.
+
+    Args:
+        prepared: The case.
+        path: Skin to tip, patient LPS.
+        radius_mm: Radius of the needle.
+        policy: What is required of each kind.
+        traversed: Names of structures the needle is meant to pass through.
+
+    Returns:
+        One clearance per structure, in the case's order.
+    """
+    return tuple(
+        _clearance(prepared, structure, path, radius_mm, policy, structure.name in traversed)
+        for structure in prepared.case.structures
+    )
+
+
+def _clearance(
+    prepared: PreparedCase,
+    structure: Structure,
+    path: Path,
+    radius_mm: float,
+    policy: Policy,
+    traversed: bool,  # a fact about the structure, passed straight on
+) -> Clearance:
+    points = path_chords(path)
+    nearest, piece = prepared.distance(structure).path(points)
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    distance = nearest.distance_mm - radius_mm
+    required = None if traversed else policy.rule(structure.kind).hard_mm
+    return Clearance(
+        structure=structure.name,
+        kind=structure.kind,
+        distance_mm=distance,
+        required_mm=required,
+        margin_mm=None if required is None else distance - required,
+        at_depth_mm=float(steps[:piece].sum() + nearest.fraction * steps[piece]),
+        nearest_point_mm=nearest.on_mesh_mm,
+        path_point_mm=nearest.on_segment_mm,
+        traversed=traversed,
+        advisory=required is None and not traversed,
+    )
+
+
+def meant_to_pass(prepared: PreparedCase, bone: Structure | None) -> frozenset[str]:
+    """Name what a needle into ``bone`` passes through: it, the skin, halos and lesions."""
+    through = {s.name for s in prepared.case.of_kind(Kind.SKIN, Kind.HALO, Kind.LESION)}
+    return frozenset(through | ({bone.name} if bone is not None else set()))
+
+
+def least_margin(measured: tuple[Clearance, ...]) -> tuple[float, str | None]:
+    """Return the smallest margin and the structure that limits it (inf, None if nothing does)."""
+    limited = [(c.margin_mm, c.structure) for c in measured if c.margin_mm is not None]
+    return min(limited, default=(float("inf"), None))
+
+
+def first_bone(prepared: PreparedCase, bone: Structure, path: Path) -> tuple[Point, float] | None:
+    """Return where the axis first pierces a bone's surface and how deep that is, from the skin."""
+    points = path_chords(path)
+    before = 0.0
+    for start, end in pairwise(points):
+        length = float(np.linalg.norm(end - start))
+        crossings = prepared.distance(bone).crossings(start, end)
+        if len(crossings):
+            s = float(crossings[0])
+            return frozen(start + s * (end - start)), before + s * length
+        before += length
+    return None
+
+
+def cautions(measured: tuple[Clearance, ...], policy: Policy) -> list[str]:
+    """Say in words what comes nearer than preferred, and what advisory structures are touched."""
+    said = []
+    for c in measured:
+        preferred = policy.rule(c.kind).preferred_mm
+        if c.traversed or c.distance_mm >= preferred:
+            continue
+        if c.distance_mm < 0.0 and c.advisory:
+            said.append(f"passes through {c.structure} ({c.kind}), {c.at_depth_mm:.0f} mm deep")
+        else:
+            said.append(
+                f"{c.distance_mm:.1f} mm from {c.structure} ({c.kind}), "
+                f"{c.at_depth_mm:.0f} mm deep: less than the preferred {preferred:.1f} mm"
+            )
+    return said
