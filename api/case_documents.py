@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from api.documents import length_mm, point_mm
-from geometry.arrays import Points
 from geometry.mesh import Problem
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import (
@@ -131,7 +132,7 @@ def _screw(screw: ScrewAxis) -> dict[str, Any]:
 def _rod(rod: RodLine) -> dict[str, Any]:
     return {
         "structure": rod.structure,
-        "points_mm": _points(rod.points_mm),
+        "points_mm": [point_mm(point) for point in np.asarray(rod.points_mm)],
         "diameter_mm": length_mm(rod.diameter_mm),
         "side": _value(rod.side),
     }
@@ -144,10 +145,6 @@ def _cage(cage: CageEnds) -> dict[str, Any]:
         "caudal_mm": point_mm(cage.caudal_mm),
         "axis": _direction(cage.axis),
     }
-
-
-def _points(points: Points) -> list[list[float]]:
-    return [point_mm(point) for point in points]
 
 
 def _direction(vector: Iterable[float]) -> list[float]:

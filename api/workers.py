@@ -113,7 +113,7 @@ class Workers:
         Raises:
             BusyError: If too many jobs wait already.
         """
-        if self._waiting >= self._max_waiting:
+        if self._turn.locked() and self._waiting >= self._max_waiting:
             raise BusyError(f"{self._waiting} jobs are waiting already; try again later")
         self._waiting += 1
         try:

@@ -1,0 +1,115 @@
+"""Workers: a job that kills its process takes nobody else with it, and refusals come back whole."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from api import work
+from api.problems import BusyError, ProblemError, WorkerLostError
+from api.workers import Workers
+from planner.needles.catalogue import needle_named
+
+
+def with_workers(
+    use: Callable[[Workers], Awaitable[None]], *, count: int = 1, max_waiting: int = 8
+) -> None:
+    async def run() -> None:
+        workers = Workers(count=count, max_waiting=max_waiting)
+        try:
+            await use(workers)
+        finally:
+            workers.close()
+
+    asyncio.run(run())
+
+
+def test_a_job_that_kills_its_process_is_reported_and_the_next_one_runs() -> None:
+    async def use(workers: Workers) -> None:
+        first = await workers.run("", os.getpid)
+        with pytest.raises(WorkerLostError):
+            await workers.run("", os._exit, 3)
+        second = await workers.run("", os.getpid)
+        assert second not in {first, os.getpid()}
+
+    with_workers(use)
+
+
+def test_a_process_killed_while_idle_is_replaced() -> None:
+    async def use(workers: Workers) -> None:
+        first = await workers.run("", os.getpid)
+        os.kill(first, 9)
+        while os.path.exists(f"/proc/{first}"):  # noqa: PTH110, ASYNC240  seen, not slept over
+            await asyncio.sleep(0.01)
+        assert await workers.run("", os.getpid) != first
+
+    with_workers(use)
+
+
+def test_jobs_waiting_behind_a_killed_one_are_done() -> None:
+    async def use(workers: Workers) -> None:
+        answers = await asyncio.gather(
+            workers.run("", os.getpid),
+            workers.run("", os._exit, 3),
+            workers.run("", os.getpid),
+            workers.run("", os.getpid),
+            return_exceptions=True,
+        )
+        assert [type(answer) for answer in answers] == [int, WorkerLostError, int, int]
+
+    with_workers(use)
+
+
+def test_a_refusal_in_a_worker_comes_back_with_its_field() -> None:
+    async def use(workers: Workers) -> None:
+        with pytest.raises(ProblemError) as caught:
+            await workers.run("", needle_named, "nail", field="needles[1]")
+        [error] = caught.value.problem.errors
+        assert (error.field, error.code) == ("needles[1]", "unknown-needle")
+
+    with_workers(use)
+
+
+def test_a_fault_of_ours_in_a_worker_is_raised_as_it_was() -> None:
+    async def use(workers: Workers) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await workers.run("", divmod, 1, 0)
+
+    with_workers(use)
+
+
+def test_a_case_goes_to_the_worker_that_has_it_in_memory() -> None:
+    async def use(workers: Workers) -> None:
+        one, two = await asyncio.gather(workers.run("a", os.getpid), workers.run("b", os.getpid))
+        assert one != two
+        for _ in range(3):
+            assert await workers.run("b", os.getpid) == two
+            assert await workers.run("a", os.getpid) == one
+
+    with_workers(use, count=2)
+
+
+def test_too_many_waiting_jobs_are_turned_away() -> None:
+    async def use(workers: Workers) -> None:
+        running = asyncio.create_task(workers.run("", os.getpid))
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await workers.run("", os.getpid)
+        await running
+        await workers.run("", os.getpid)
+
+    with_workers(use, max_waiting=0)
+
+
+def test_the_values_least_lately_used_are_let_go() -> None:
+    recent: work.Recent[str] = work.Recent(2)
+    made: list[str] = []
+
+    def make(name: str) -> str:
+        made.append(name)
+        return name
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert recent.get((name,), lambda name=name: make(name)) == name  # type: ignore[misc]
+    assert made == ["a", "b", "c", "b"]
