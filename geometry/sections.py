@@ -89,8 +89,8 @@ def section(mesh: TriangleMesh, plane: Plane) -> Section:
     """
     height = (mesh.vertices - plane.origin_mm) @ plane.normal
     above = height >= 0.0
-    corners = above[mesh.faces]
-    crossed = mesh.faces[corners.any(axis=1) & ~corners.all(axis=1)]
+    first, second, third = (above[mesh.faces[:, i]] for i in range(3))
+    crossed = mesh.faces[(first != second) | (first != third)]
     if len(crossed) == 0:
         return Section(polygons=(), open_chains=0)
     starts, ends, edges = _crossings(crossed, above, len(mesh.vertices))
