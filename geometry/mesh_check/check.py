@@ -34,11 +34,6 @@ def check_and_repair(raw: RawMesh) -> tuple[TriangleMesh, tuple[Problem, ...]]:
     """
     scale_problems((raw.vertices[raw.faces].min(axis=(0, 1)), raw.vertices[raw.faces].max((0, 1))))
     surface = cleaned(Surface(vertices=raw.vertices, faces=raw.faces))
-    if len(surface.faces) == 0:
-        raise MeshError(
-            "no-triangles",
-            f"all {len(raw.faces)} triangles are degenerate; segment the structure again",
-        )
     for step in (consistently_wound, filled, outward):
         surface = step(surface)
     closed = surface.edges.unbalanced == 0

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from geometry.arrays import Faces, Points
-from geometry.mesh import Problem, Severity
+from geometry.mesh import MeshError, Problem, Severity
 from geometry.mesh_check.edges import Edges, edges_of, joined
 from geometry.mesh_files.raw import first_occurrence
 
@@ -37,9 +37,19 @@ class Surface:
 
 
 def cleaned(surface: Surface) -> Surface:
-    """Merge vertices, and drop faces and vertices that add nothing."""
+    """Merge vertices, and drop faces and vertices that add nothing.
+
+    Raises:
+        MeshError: ``no-triangles`` if nothing is left.
+    """
+    given = len(surface.faces)
     for step in (_merged, _without_degenerate, _without_twins, _without_loose, _compact):
         surface = step(surface)
+        if len(surface.faces) == 0:
+            raise MeshError(
+                "no-triangles",
+                f"all {given} triangles are degenerate; segment the structure again",
+            )
     return surface
 
 
@@ -92,7 +102,7 @@ def _merged_by(
     )
 
 
-def _proper(faces: Faces) -> Faces:
+def _proper(faces: Faces) -> Int[np.ndarray, "k 3"]:
     a, b, c = faces.T
     return faces[(a != b) & (b != c) & (c != a)]
 

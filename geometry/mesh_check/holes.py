@@ -3,13 +3,15 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from geometry.mesh_check.cleaning import Surface, repaired
+from geometry.mesh_check.cleaning import Surface, areas, repaired
 from geometry.mesh_check.edges import joined
 
 # A hole is filled when it has at most so many edges and is at most so long around:
 # about 3 mm across, less than any opening of a vertebra that matters to a needle.
 MAX_EDGES = 12
 MAX_PERIMETER_MM = 10.0
+# ... and when it is small beside the part it is in: the rim of a lone patch is no hole.
+MAX_SHARE = 0.25
 
 
 def filled(surface: Surface) -> Surface:
@@ -21,11 +23,15 @@ def filled(surface: Surface) -> Surface:
     existing = set(zip(edges.start.tolist(), edges.end.tolist(), strict=True))
     added: list[tuple[int, int, int]] = []
     count = 0
+    part = joined(edges.start, edges.end, len(surface.vertices))
+    part_area = np.bincount(part[surface.faces[:, 0]], weights=areas(surface))
     # Faces on the rim run start -> end, so the faces that close the hole run end -> start.
     for loop in _small_loops(surface, edges.end[rim], edges.start[rim]):
-        triangles = _triangulation(surface.vertices[loop])
+        triangles, area = _triangulation(surface.vertices[loop])
         new = [(loop[a], loop[b], loop[c]) for a, b, c in triangles]
         inner = _inner_edges(new)
+        if area > MAX_SHARE * part_area[part[loop[0]]]:
+            continue
         if any(edge in existing or edge[::-1] in existing for edge in inner):
             continue
         existing.update(e for a, b, c in new for e in ((a, b), (b, c), (c, a)))
@@ -72,8 +78,10 @@ def _inner_edges(triangles: list[tuple[int, int, int]]) -> set[tuple[int, int]]:
     return {side for side in sides if side[::-1] in sides}
 
 
-def _triangulation(points: Float[np.ndarray, "k 3"]) -> list[tuple[int, int, int]]:
-    """Return the triangulation of a closed polygon that has the least area (dynamic programme)."""
+def _triangulation(
+    points: Float[np.ndarray, "k 3"],
+) -> tuple[list[tuple[int, int, int]], float]:
+    """Return the triangulation of a closed polygon that has the least area, and that area."""
     count = len(points)
     cost = {(i, i + 1): 0.0 for i in range(count - 1)}
     middle: dict[tuple[int, int], int] = {}
@@ -84,7 +92,9 @@ def _triangulation(points: Float[np.ndarray, "k 3"]) -> list[tuple[int, int, int
                 j: cost[i, j] + cost[j, k] + _area(points[i], points[j], points[k])
                 for j in range(i + 1, k)
             }
-            middle[i, k] = min(options, key=lambda j: (options[j], j))
+            # The first among equals, so that rounding does not choose between them.
+            least = min(options.values()) * (1.0 + 1e-9)
+            middle[i, k] = next(j for j in options if options[j] <= least)
             cost[i, k] = options[middle[i, k]]
     triangles, open_spans = [], [(0, count - 1)]
     while open_spans:
@@ -93,8 +103,8 @@ def _triangulation(points: Float[np.ndarray, "k 3"]) -> list[tuple[int, int, int
             j = middle[i, k]
             triangles.append((i, j, k))
             open_spans += [(i, j), (j, k)]
-    return triangles
+    return triangles, cost[0, count - 1]
 
 
 def _area(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
-    return float(np.linalg.norm(np.cross(b - a, c - a)))
+    return float(np.linalg.norm(np.cross(b - a, c - a))) / 2.0

@@ -32,7 +32,8 @@ def consistently_wound(surface: Surface) -> Surface:
     size = int(patch.max()) + 1
     against = np.bincount(patch, weights=area * turned, minlength=size)
     total = np.bincount(patch, weights=area, minlength=size)
-    turned ^= (against > total / 2.0)[patch] & ~stuck
+    # More than half by a margin, so that rounding does not choose between equal halves.
+    turned ^= (against > total * (0.5 + 1e-9))[patch] & ~stuck
     problems = []
     if turned.any():
         number = int(turned.sum())
@@ -55,7 +56,9 @@ def outward(surface: Surface) -> Surface:
     closed = _closed_parts(edges, part)
     volume = _volumes(surface, part)
     outer = _outermost(surface, part, closed, volume)
-    wrong = closed & (volume[outer] < 0.0)
+    # Flat parts have neither in nor out; rounding must not decide for them.
+    flat = np.abs(volume) <= 1e-9 * np.bincount(part, weights=areas(surface)) ** 1.5
+    wrong = closed & (volume[outer] < 0.0) & ~flat[outer]
     if not wrong.any():
         return surface
     turned = wrong[part]
