@@ -1,0 +1,78 @@
+"""Fields: the proven bound holds everywhere, and signs come out right."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from geometry.distance_field import signed_distance_field, slack_field
+from geometry.exact import MeshDistance, triangle_tree
+from geometry.mesh import triangle_mesh
+
+
+def _measured(mesh: trimesh.Trimesh) -> MeshDistance:
+    return MeshDistance(
+        triangle_mesh(np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces))
+    )
+
+
+@pytest.mark.parametrize("spacing_mm", [0.7, 1.5])
+def test_the_true_distance_is_within_the_stated_bound(
+    rng: np.random.Generator, spacing_mm: float
+) -> None:
+    measured = _measured(trimesh.creation.capsule(height=12.0, radius=4.0))
+    low, high = np.array([-9.0, -9.0, -9.0]), np.array([9.0, 9.0, 20.0])
+    field = signed_distance_field(measured, low_mm=low, high_mm=high, spacing_mm=spacing_mm)
+    used = []
+    # Interpolation is worst where the distance has a crease: on the capsule's own axis.
+    crease = rng.uniform([-0.2, -0.2, 0.0], [0.2, 0.2, 12.0], size=(200, 3))
+    for point in [*rng.uniform(low, high, size=(200, 3)), *crease]:
+        value, bound = field.at(point)
+        error = abs(value - measured.point(point)[0])
+        assert error <= bound + 1e-9
+        used.append(error / max(bound, 1e-9))
+    assert max(used) > 0.3, "a bound that is never nearly used would hide a mistake"
+
+
+def test_nodes_hold_exact_signed_distances() -> None:
+    measured = _measured(trimesh.creation.box(extents=(7.0, 7.0, 7.0)))
+    field = signed_distance_field(
+        measured, low_mm=np.full(3, -5.0), high_mm=np.full(3, 5.0), spacing_mm=1.0
+    )
+    for index in np.ndindex(*field.values.shape):
+        node = field.origin_mm + np.array(index) * field.spacing_mm
+        assert field.values[index] == pytest.approx(measured.point(node)[0], abs=1e-9)
+
+
+def test_neighbouring_nodes_never_differ_by_more_than_the_step() -> None:
+    measured = _measured(trimesh.creation.torus(major_radius=8.0, minor_radius=2.0))
+    field = signed_distance_field(
+        measured, low_mm=np.full(3, -12.0), high_mm=np.full(3, 12.0), spacing_mm=0.8
+    )
+    for axis in range(3):
+        assert np.abs(np.diff(field.values, axis=axis)).max() <= 0.8 + 1e-9
+
+
+def test_an_open_mesh_has_no_signed_field() -> None:
+    sheet = triangle_mesh(np.eye(3), np.array([[0, 1, 2]]))
+    with pytest.raises(ValueError, match="no inside"):
+        signed_distance_field(
+            MeshDistance(sheet), low_mm=np.zeros(3), high_mm=np.ones(3), spacing_mm=0.5
+        )
+
+
+def test_offsets_are_subtracted_and_the_cap_cuts_off() -> None:
+    mesh = trimesh.creation.box(extents=(2.0, 2.0, 2.0))
+    corners = np.asarray(mesh.triangles, dtype=np.float64)
+    count = len(corners)
+    tree = triangle_tree(corners, np.full(count, 0.5), np.zeros(count, dtype=np.int32))
+    field = slack_field(
+        tree, low_mm=np.zeros(3), high_mm=np.full(3, 8.0), spacing_mm=1.0, cap_mm=3.0
+    )
+    assert field.at(np.array([3.0, 0.0, 0.0]))[0] == pytest.approx(1.5)
+    assert field.values.max() == 3.0
+
+
+def test_a_grid_that_cannot_fit_in_memory_is_refused() -> None:
+    tree = triangle_tree(np.eye(3)[None], np.zeros(1), np.zeros(1, dtype=np.int32))
+    with pytest.raises(ValueError, match="too large"):
+        slack_field(tree, low_mm=np.zeros(3), high_mm=np.full(3, 1e4), spacing_mm=0.1, cap_mm=1.0)

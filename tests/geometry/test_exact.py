@@ -1,0 +1,124 @@
+"""Exact distances: against analytic surfaces, a slow twin, and another library."""
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geometry.exact import MeshDistance
+from geometry.mesh import TriangleMesh, triangle_mesh
+
+
+def _from(mesh: trimesh.Trimesh) -> TriangleMesh:
+    return triangle_mesh(np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces))
+
+
+@pytest.fixture(scope="module")
+def box() -> MeshDistance:
+    return MeshDistance(_from(trimesh.creation.box(extents=(20.0, 10.0, 6.0))))
+
+
+@pytest.fixture(scope="module")
+def bumpy() -> tuple[MeshDistance, trimesh.Trimesh]:
+    mesh = trimesh.creation.icosphere(subdivisions=4, radius=10.0)
+    wave = 1.0 + 0.15 * np.sin(5.0 * mesh.vertices[:, 0] / 10.0) * np.cos(mesh.vertices[:, 2] / 2.0)
+    mesh.vertices *= wave[:, None]
+    return MeshDistance(_from(mesh)), mesh
+
+
+def test_a_segment_beside_a_box_is_as_far_as_the_face(box: MeshDistance) -> None:
+    found = box.segment(np.array([-30.0, 9.0, 0.0]), np.array([30.0, 8.0, 0.0]))
+    # The lower end of the slanted segment passes the box's corner edge at x = 10, y = 5.
+    along = np.array([60.0, -1.0]) / np.hypot(60.0, 1.0)
+    normal = np.array([-along[1], along[0]])
+    expected = abs((np.array([10.0, 5.0]) - np.array([-30.0, 9.0])) @ normal)
+    assert found.distance_mm == pytest.approx(expected, abs=1e-9)
+    assert np.linalg.norm(found.on_segment_mm - found.on_mesh_mm) == pytest.approx(
+        expected, abs=1e-9
+    )
+
+
+def test_a_segment_through_a_box_is_as_deep_as_its_deepest_point(box: MeshDistance) -> None:
+    found = box.segment(np.array([-30.0, 0.0, 1.0]), np.array([30.0, 0.0, 1.0]))
+    assert found.distance_mm == pytest.approx(-2.0, abs=1e-6)
+    assert abs(found.on_segment_mm[0]) <= 8.0 + 1e-6
+
+
+def test_the_deepest_point_on_a_diagonal_is_found(box: MeshDistance) -> None:
+    found = box.segment(np.array([0.0, 0.0, -3.0]), np.array([0.0, 0.0, 3.0]))
+    assert found.distance_mm == pytest.approx(-3.0, abs=1e-6)
+    assert found.fraction == pytest.approx(0.5, abs=1e-5)
+
+
+def test_an_open_mesh_has_no_inside() -> None:
+    sheet = triangle_mesh(
+        np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [0.0, 10.0, 0.0]]), np.array([[0, 1, 2]])
+    )
+    found = MeshDistance(sheet).segment(np.array([2.0, 2.0, -5.0]), np.array([2.0, 2.0, 5.0]))
+    assert found.distance_mm == 0.0
+    assert np.allclose(found.on_mesh_mm, [2.0, 2.0, 0.0], atol=1e-12)
+
+
+def test_segments_agree_with_dense_samples_of_another_library(
+    bumpy: tuple[MeshDistance, trimesh.Trimesh], rng: np.random.Generator
+) -> None:
+    measured, mesh = bumpy
+    for a, b in rng.uniform(-16.0, 16.0, size=(25, 2, 3)):
+        found = measured.segment(a, b).distance_mm
+        samples = a + np.linspace(0.0, 1.0, 800)[:, None] * (b - a)
+        nearest = -trimesh.proximity.signed_distance(mesh, samples)
+        step = float(np.linalg.norm(b - a)) / 800.0
+        assert nearest.min() - step <= found <= nearest.min() + 1e-9
+
+
+def test_points_agree_with_another_library(
+    bumpy: tuple[MeshDistance, trimesh.Trimesh], rng: np.random.Generator
+) -> None:
+    measured, mesh = bumpy
+    points = rng.uniform(-14.0, 14.0, size=(60, 3))
+    expected = -trimesh.proximity.signed_distance(mesh, points)
+    assert np.allclose([measured.point(p)[0] for p in points], expected, atol=1e-7)
+
+
+def _brute(mesh: TriangleMesh, a: np.ndarray, b: np.ndarray) -> float:
+    """Smallest distance by golden-section over every triangle: the slow twin."""
+    low, high = np.zeros(len(mesh.faces)), np.ones(len(mesh.faces))
+    ratio = (np.sqrt(5.0) - 1.0) / 2.0
+
+    def at(s: np.ndarray) -> np.ndarray:
+        points = a + s[:, None] * (b - a)
+        return np.linalg.norm(
+            trimesh.triangles.closest_point(mesh.corners, points) - points, axis=1
+        )
+
+    for _ in range(60):
+        c, d = high - ratio * (high - low), low + ratio * (high - low)
+        left = at(c) < at(d)
+        high, low = np.where(left, d, high), np.where(left, low, c)
+    return float(min(at(low).min(), at(high).min()))
+
+
+def test_segments_outside_agree_with_the_slow_twin(rng: np.random.Generator) -> None:
+    mesh = _from(trimesh.creation.icosphere(subdivisions=2, radius=5.0))
+    measured = MeshDistance(mesh)
+    for _ in range(30):
+        a, b = rng.uniform(-12.0, 12.0, size=(2, 3))
+        found = measured.segment(a, b).distance_mm
+        if found > 0.0:
+            assert found == pytest.approx(_brute(mesh, a, b), abs=1e-7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-30.0, 30.0), st.floats(-30.0, 30.0), st.floats(-30.0, 30.0))
+def test_moving_the_segment_changes_its_distance_by_no_more(x: float, y: float, z: float) -> None:
+    mesh = MeshDistance(_from(trimesh.creation.box(extents=(8.0, 9.0, 10.0))))
+    a, b = np.array([-20.0, 3.0, 1.0]), np.array([15.0, -2.0, 4.0])
+    shift = np.array([x, y, z])
+    before, after = mesh.segment(a, b).distance_mm, mesh.segment(a + shift, b + shift).distance_mm
+    assert abs(after - before) <= np.linalg.norm(shift) + 1e-6
+
+
+def test_a_segment_of_no_length_is_a_point(box: MeshDistance) -> None:
+    point = np.array([15.0, 0.0, 0.0])
+    assert box.segment(point, point).distance_mm == pytest.approx(5.0, abs=1e-12)
