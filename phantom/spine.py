@@ -1,0 +1,249 @@
+"""A row of vertebrae along the sagittal curve, and what runs along it: sac, aorta, vena cava."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation as Turn
+
+from geometry.arrays import Point, Points, Vector, frozen
+from geometry.frames import PATIENT, RigidTransform
+from geometry.mesh import TriangleMesh
+from phantom.body import body_shape
+from phantom.implicit import Values, smooth_cut
+from phantom.loft import Course, course, tube
+from phantom.morphometry import PHANTOM_LEVELS, morphometry
+from phantom.vertebra import (
+    VertebraShape,
+    endplate_planes,
+    vertebra_mesh,
+    vertebra_shape,
+    vertebral_axes,
+)
+
+FACET_GAP_MM = 0.9
+_LEFT = frozen([1.0, 0.0, 0.0])
+AORTA_RADIUS_MM = 11.0
+CAVA_RADIUS_MM = 10.0
+_VESSEL_GAP_MM = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedVertebra:
+    """A vertebra and where it stands.
+
+    Attributes:
+        shape: The bone in its frame of building.
+        pose: ``patient_from_<level>``, from that frame.
+    """
+
+    shape: VertebraShape
+    pose: RigidTransform
+
+    @property
+    def level(self) -> str:
+        """Level label."""
+        return self.shape.size.level
+
+    def distance(self, points: Points) -> Values:
+        """Return the bone's field at patient points, mm."""
+        return self.shape.distance(self.pose.inverse().points(points))
+
+    def point(self, x: float, y: float, z: float) -> Point:
+        """Return a point of the frame of building in patient coordinates."""
+        return self.pose.points(np.array([x, y, z]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spine:
+    """Vertebrae from cranial to caudal."""
+
+    vertebrae: tuple[PlacedVertebra, ...]
+
+    def at(self, level: str) -> PlacedVertebra:
+        """Return the vertebra of a level.
+
+        Raises:
+            ValueError: If the spine does not have it.
+        """
+        for vertebra in self.vertebrae:
+            if vertebra.level == level:
+                return vertebra
+        raise ValueError(f"no {level} in this spine")
+
+
+def spine(
+    levels: Sequence[str], *, seed: int, scale: float, height_loss: dict[str, float]
+) -> Spine:
+    """Stack vertebrae along the sagittal curve, the middle one at the origin.
+
+    Args:
+        levels: Neighbouring levels, cranial first.
+        seed: Settles asymmetry, ripple, and slight turns between levels.
+        scale: Factor on every length.
+        height_loss: Part of the anterior height lost, by level; the spine above tilts with it.
+
+    Raises:
+        ValueError: If the levels are not neighbours in this order.
+    """
+    first = PHANTOM_LEVELS.index(levels[0]) if levels and levels[0] in PHANTOM_LEVELS else -1
+    if first < 0 or tuple(levels) != PHANTOM_LEVELS[first : first + len(levels)]:
+        raise ValueError(f"levels must be neighbours, cranial first, not {', '.join(levels)}")
+    sizes = [morphometry(level, scale=scale) for level in levels]
+    shapes = [
+        vertebra_shape(size, seed=seed, height_loss=height_loss.get(size.level, 0.0))
+        for size in sizes
+    ]
+    turns = {level: _slight_turn(level, seed) for level in levels}
+    middle = len(levels) // 2
+    start = RigidTransform(
+        target=PATIENT,
+        source=levels[middle],
+        rotation=np.eye(3),
+        translation_mm=np.zeros(3),
+    )
+    poses = {middle: start}
+    for lower in range(middle, 0, -1):
+        joint = _upper_from_lower(shapes[lower - 1], shapes[lower], turns[levels[lower - 1]])
+        poses[lower - 1] = poses[lower] @ joint
+    for upper in range(middle, len(levels) - 1):
+        joint = _upper_from_lower(shapes[upper], shapes[upper + 1], turns[levels[upper]])
+        poses[upper + 1] = poses[upper] @ joint.inverse()
+    placed = [PlacedVertebra(shape=shapes[i], pose=poses[i]) for i in range(len(levels))]
+    return Spine(vertebrae=tuple(placed))
+
+
+def _slight_turn(level: str, seed: int) -> Turn:
+    rng = np.random.default_rng([seed, PHANTOM_LEVELS.index(level), 2])
+    return Turn.from_rotvec(rng.normal(0.0, 0.012, size=3).clip(-0.03, 0.03))
+
+
+def _forward_tilt(normal: Vector) -> float:
+    return float(np.arctan2(-normal[1], normal[2]))
+
+
+def _upper_from_lower(upper: VertebraShape, lower: VertebraShape, turn: Turn) -> RigidTransform:
+    """Return ``lower_from_upper``: one body, the disc and the next body up.
+
+    The bodies' angle is the level's flexion; a collapsed lower endplate tilts the upper body
+    by as much as its mean plane has tilted.
+    """
+    intact = body_shape(lower.size, height_loss=0.0, lean=0.0)
+    collapse = _forward_tilt(endplate_planes(lower.body)[0].normal) - _forward_tilt(
+        endplate_planes(intact)[0].normal
+    )
+    bend = Turn.from_rotvec([upper.size.flexion_below + collapse, 0.0, 0.0])
+    half = Turn.from_rotvec([0.5 * (upper.size.flexion_below + collapse), 0.0, 0.0])
+    rotation = (bend * turn).as_matrix()
+    top = endplate_planes(lower.body)[0].centre
+    disc = half.apply([0.0, 0.0, upper.size.disc_below_mm])
+    bottom = endplate_planes(upper.body)[1].centre
+    return RigidTransform(
+        target=lower.size.level,
+        source=upper.size.level,
+        rotation=rotation,
+        translation_mm=top + disc - rotation @ bottom,
+    )
+
+
+def bone_meshes(column: Spine, *, resolution_mm: float) -> dict[str, TriangleMesh]:
+    """Return every vertebra's mesh in patient coordinates, facet joints kept open."""
+    meshes = {}
+    above: PlacedVertebra | None = None
+    for vertebra in column.vertebrae:
+        field = _cleared(vertebra, above) if above else vertebra.shape.distance
+        local = vertebra_mesh(vertebra.shape, field, resolution_mm=resolution_mm)
+        meshes[vertebra.level] = local.moved(vertebra.pose)
+        above = vertebra
+    return meshes
+
+
+def _cleared(vertebra: PlacedVertebra, above: PlacedVertebra) -> "_ClearedField":
+    return _ClearedField(
+        shape=vertebra.shape, above=above.shape, joint=above.pose.inverse() @ vertebra.pose
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClearedField:
+    """A bone without what would touch the bone above: the facet joint's gap."""
+
+    shape: VertebraShape
+    above: VertebraShape
+    joint: RigidTransform
+
+    def __call__(self, points: Points) -> Values:
+        bone = self.shape.distance(points)
+        near = (points[:, 2] > -4.0) & (bone < 4.0)
+        tool = np.full(len(points), 50.0)
+        if near.any():
+            tool[near] = self.above.distance(self.joint.points(points[near]))
+        return smooth_cut(bone, tool - FACET_GAP_MM, 0.6)
+
+
+def vertebral_frame(vertebra: PlacedVertebra) -> RigidTransform:
+    """Return ``patient_from_vertebra`` with DOMAIN's axes: body centre, left, posterior, up."""
+    origin, axes = vertebral_axes(vertebra.shape.body)
+    local = RigidTransform(
+        target=vertebra.level, source="vertebra", rotation=axes.T, translation_mm=origin
+    )
+    return vertebra.pose @ local
+
+
+def extended(points: Points, by_mm: float) -> Float[np.ndarray, "m 3"]:
+    """Return a centreline drawn out straight at both ends."""
+    start, end = points[0] - points[1], points[-1] - points[-2]
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    return np.concatenate([[points[0] + by_mm * start], points, [points[-1] + by_mm * end]])
+
+
+def _through(places: Points, radii: list[list[float]], by_mm: float, step_mm: float) -> Course:
+    widths = np.array([radii[0], *radii, radii[-1]])
+    return course(extended(places, by_mm), widths, side=_LEFT, step_mm=step_mm)
+
+
+def dural_sac(column: Spine) -> TriangleMesh:
+    """Return the sac: a closed tube through the canals with a few mm of fat around it."""
+    places, radii = [], []
+    for vertebra in column.vertebrae:
+        canal = vertebra.shape.canal
+        half = 0.5 * vertebra.shape.size.posterior_height_mm
+        for height in (half, -half):
+            places.append(vertebra.point(0.0, canal.centre_y_mm - 0.05 * canal.depth_mm, height))
+            radii.append([0.35 * canal.width_mm, 0.38 * canal.depth_mm])
+    return tube(_through(np.array(places), radii, 22.0, 3.0), segments=36)
+
+
+def vessels(column: Spine) -> dict[str, Course]:
+    """Return aorta and inferior vena cava, a few mm off the bodies.
+
+    The aorta lies left anterolateral down to T11 and in front from T12 to L4, where it ends; the
+    vena cava lies right in front from L1 down.
+    """
+    found: dict[str, Course] = {}
+    aortic = [v for v in column.vertebrae if v.level != "L5"]
+    caval = [v for v in column.vertebrae if v.level.startswith("L")]
+    if len(aortic) > 1:
+        places = [_beside(v, _aortic_angle(v), AORTA_RADIUS_MM) for v in aortic]
+        radii = [[AORTA_RADIUS_MM] * 2] * len(aortic)
+        found["aorta"] = _through(np.array(places), radii, 45.0, 5.0)
+    if len(caval) > 1:
+        places = [_beside(v, -0.75, CAVA_RADIUS_MM) for v in caval]
+        radii = [[1.1 * CAVA_RADIUS_MM, 0.9 * CAVA_RADIUS_MM]] * len(caval)
+        found["ivc"] = _through(np.array(places), radii, 45.0, 5.0)
+    return found
+
+
+def _aortic_angle(vertebra: PlacedVertebra) -> float:
+    """Return the aorta's bearing from straight ahead, rad, positive to the left."""
+    return 0.18 + 0.72 * (1.0 - vertebra.shape.size.lumbar_character)
+
+
+def _beside(vertebra: PlacedVertebra, bearing: float, radius_mm: float) -> Point:
+    """Return a vessel's centre in front of a body, at its gap from the bone."""
+    direction = np.array([np.sin(bearing), -np.cos(bearing), 0.0])
+    reach = np.linspace(10.0, 70.0, 241)
+    field = vertebra.shape.body.distance(reach[:, None] * direction)
+    first = int(np.argmax(field >= radius_mm + _VESSEL_GAP_MM))
+    return vertebra.pose.points(reach[first] * direction)
