@@ -1,5 +1,6 @@
 """The files that the command line reads and writes."""
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from api.strict_json import parsed_object
 from planner.case import Case
 from planner.errors import RequestError
 from planner.result import Plan
-from preview.pictures import render_preview
 
 
 def read_request(path: Path | None) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def write_plan(case: Case, plan: Plan, folder: Path, *, progress: Report) -> lis
     """Write plan.json and the renderings, and return what to tell about them."""
     notes = [f"wrote {write_text(folder / 'plan.json', dump(plan_document(plan)))}"]
     progress("draw", 0.95)
-    drawn = render_preview(case, plan, folder)
+    # Loaded here and by name: drawing takes a second to load, and most commands do not draw.
+    drawn = importlib.import_module("preview.pictures").render_preview(case, plan, folder)
     notes.append(f"wrote {drawn.scene_glb}")
     notes.append(drawn.unavailable or f"wrote {drawn.picture_png}")
     return notes

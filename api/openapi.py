@@ -186,7 +186,9 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REF)
-    document.setdefault("components", {})["schemas"] = {
+    components = document.setdefault("components", {})
+    components["schemas"] = {
+        **components.get("schemas", {}),
         **bodies["$defs"],
         "Case": _CASE,
         "Plan": _PLAN,
@@ -194,6 +196,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         "Problem": _PROBLEM,
         "Trajectory": _TRAJECTORY,
     }
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
     for path in document["paths"].values():
         for operation in path.values():
             _describe_invalid_parameters(operation)

@@ -97,7 +97,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
             store=Store(settings.data_folder or Path(temporary)),
             workers=Workers(count=settings.workers, max_waiting=settings.max_waiting),
         )
-        warming = asyncio.create_task(service.workers.warm_up())
+        warming = asyncio.create_task(service.workers.warm_up(work.load))
         try:
             yield service
         finally:

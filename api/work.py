@@ -4,11 +4,8 @@ Everything here takes and returns plain data, because it crosses between process
 plans lately used are kept in memory.
 """
 
-import multiprocessing
-import os
-import signal
+import importlib
 import tempfile
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +16,8 @@ from api.bundle import read_bundle
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document
 from api.problems import (
-    ANSWERS,
-    Problem,
     RenderingUnavailableError,
     StalePlanError,
-    problem_of,
 )
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
 from api.strict_json import parsed_object
@@ -34,9 +28,7 @@ from planner.errors import CaseError, RequestError
 from planner.planning import evaluate, plan
 from planner.prepared import PreparedCase
 from planner.result import Plan
-from preview.pictures import PREVIEW_PNG, render_preview
 
-_Answered = TypeVar("_Answered")
 _Kept = TypeVar("_Kept")
 
 
@@ -61,29 +53,8 @@ _cases: Recent[PreparedCase] = Recent(4)
 _plans: Recent[Plan] = Recent(16)
 
 
-def stay_with_service() -> None:
-    """Prepare a new worker: leave interrupts to the service, and die when it dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    service = multiprocessing.parent_process()
-    if service is not None:
-
-        def leave() -> None:
-            service.join()
-            os._exit(1)
-
-        threading.Thread(target=leave, daemon=True).start()
-
-
-def answered(job: Callable[[], _Answered]) -> _Answered | Problem:
-    """Return what ``job`` returns, or the problem with what the caller sent."""
-    try:
-        return job()
-    except tuple(ANSWERS) as error:
-        return problem_of(error)
-
-
 def load() -> None:
-    """Do nothing: that this module is imported is what a new worker needs."""
+    """Do nothing: that this module is loaded for it is what makes a new worker quick."""
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -129,8 +100,10 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
             field="plan_id", code="stale-plan",
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as drawings:
-        result = render_preview(_case(folder).case, made, Path(drawings))
-        if file_name == PREVIEW_PNG and result.unavailable is not None:
+        # Loaded here and by name: most workers never draw, and it takes a second.
+        pictures = importlib.import_module("preview.pictures")
+        result = pictures.render_preview(_case(folder).case, made, Path(drawings))
+        if file_name == pictures.PREVIEW_PNG and result.unavailable is not None:
             raise RenderingUnavailableError(result.unavailable)
         return (Path(drawings) / file_name).read_bytes()
 

@@ -1,24 +1,26 @@
 """Processes that do the heavy work, so that the service goes on answering while they do.
 
 Each worker is a pool of one: a worker that dies takes only its own job with it, and is replaced.
-What runs in there is in ``work``.
+What runs in there is in ``worker_process`` and ``work``.
 """
 
 import asyncio
 import multiprocessing
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from api import work
 from api.problems import BusyError, Problem, ProblemError, WorkerLostError
+from api.worker_process import answered, stay_with_service
 
 _Asked = ParamSpec("_Asked")
 _Answered = TypeVar("_Answered")
 _MOST_WARM = 4
+# The process may have died idle, before the job: a job is given up when it kills two.
+_ATTEMPTS = 2
 
 
 class Worker:
@@ -37,22 +39,17 @@ class Worker:
             WorkerLostError: If the process died over it.
             ProblemError: If the work found something wrong with what was sent.
         """
-        try:
-            answer = await asyncio.wrap_future(self._submit(partial(function, *args, **kwargs)))
-        except BrokenProcessPool as error:
-            await asyncio.to_thread(self.replace)
-            raise WorkerLostError("the process that did the work died; try again") from error
-        if isinstance(answer, Problem):
-            raise ProblemError(answer)
-        return answer
-
-    def _submit(self, job: Callable[[], _Answered]) -> Future[_Answered | Problem]:
-        try:
-            return self._pool.submit(work.answered, job)
-        except BrokenProcessPool:
-            # It died idle, over nobody's job.
-            self.replace()
-            return self._pool.submit(work.answered, job)
+        job = partial(function, *args, **kwargs)
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = await asyncio.wrap_future(self._pool.submit(answered, job))
+            except BrokenProcessPool:
+                await asyncio.to_thread(self.replace)
+                continue
+            if isinstance(answer, Problem):
+                raise ProblemError(answer)
+            return answer
+        raise WorkerLostError("the process that did the work died over it; try again later")
 
     def replace(self) -> None:
         """Put a new process in the place of a dead one."""
@@ -70,7 +67,7 @@ def _new_pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=work.stay_with_service,
+        initializer=stay_with_service,
     )
 
 
@@ -90,9 +87,9 @@ class Workers:
         self._max_waiting = max_waiting
         self.ready = False
 
-    async def warm_up(self) -> None:
-        """Start every process and have it load what planning needs."""
-        await asyncio.gather(*(self.run("", work.load) for _ in self._all))
+    async def warm_up(self, load: Callable[[], object]) -> None:
+        """Start every process and have it call ``load``, so that later jobs find it warm."""
+        await asyncio.gather(*(self.run("", load) for _ in self._all))
         self.ready = True
 
     async def run(
