@@ -15,11 +15,10 @@ import typer
 import uvicorn
 from rich.console import Console
 
+from api import DISCLAIMER
 from api.case_documents import case_document
 from api.cli_files import announce, read_request, write_plan, write_text
 from api.documents import dump, plan_document, trajectory_document
-from api.main import create_app
-from api.openapi import DISCLAIMER
 from api.problems import problem_of
 from api.progress import shown_progress
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
@@ -204,7 +203,10 @@ def serve(
             field="host", code="not-loopback",
         )  # fmt: skip
     typer.echo(f"{DISCLAIMER} Listening on http://{host}:{port}", err=True)
-    uvicorn.run(create_app(), host=host, port=port, log_level="warning", server_header=False)
+    uvicorn.run(
+        "api.main:create_app", factory=True, host=host, port=port,
+        log_level="warning", server_header=False,
+    )  # fmt: skip
 
 
 @app.command()

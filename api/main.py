@@ -15,8 +15,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import DISCLAIMER
 from api.documents import dump
-from api.openapi import DESCRIPTION, DISCLAIMER, openapi_document
+from api.openapi import DESCRIPTION, openapi_document
 from api.problems import ANSWERS, MEDIA_TYPE, Problem, ProblemError, problem_of, problem_of_status
 from api.routes import cases, catalogues, operation, plans
 from api.service import running_service

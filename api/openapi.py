@@ -6,10 +6,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api import DISCLAIMER
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
 
-DISCLAIMER = "Research software, not a medical device."
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 
 Plans straight needles to vertebral bodies and screw halos in instrumented spines, from meshes,

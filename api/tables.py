@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from api import DISCLAIMER
 from api.documents import angle_deg, primary_deg
-from api.openapi import DISCLAIMER
 from geometry.mesh import Problem
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy

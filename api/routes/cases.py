@@ -19,6 +19,7 @@ from api.store import StoredCase
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 _MOST_LISTED = 200
+_MOST_CASES = 2**63  # SQLite counts no further
 
 
 class MeshFormat(StrEnum):
@@ -141,9 +142,16 @@ def _cursor(number: int) -> str:
 
 def _number(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()) or b"0")
+        number = int(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True) or b"0")
     except (ValueError, binascii.Error) as error:
-        raise MalformedBodyError(
-            "is not a cursor of this service; take next_cursor from the page before",
-            field="cursor", code="bad-cursor",
-        ) from error  # fmt: skip
+        raise _bad_cursor() from error
+    if not 0 <= number < _MOST_CASES:
+        raise _bad_cursor()
+    return number
+
+
+def _bad_cursor() -> MalformedBodyError:
+    return MalformedBodyError(
+        "is not a cursor of this service; take next_cursor from the page before",
+        field="cursor", code="bad-cursor",
+    )  # fmt: skip
