@@ -37,7 +37,7 @@ def crossing_faces(vertices: Points, faces: Faces, max_pairs: int = MAX_PAIRS) -
         a, b = _face_pairs(first[at : at + step], second[at : at + step], len(faces))
         near = _overlap(low, high, a, b)
         a, b = a[near], b[near]
-        apart = (faces[a][:, :, None] != faces[b][:, None, :]).all(axis=(1, 2))
+        apart = _share_no_vertex(faces, a, b)
         count += int(_cross(corners[a[apart]], corners[b[apart]]).sum())
     return count, complete
 
@@ -86,6 +86,17 @@ def _overlap(
         lows, highs = low[:, axis], high[:, axis]
         near &= (lows[a] <= highs[b]) & (lows[b] <= highs[a])
     return near
+
+
+def _share_no_vertex(
+    faces: Faces, a: Int[np.ndarray, " p"], b: Int[np.ndarray, " p"]
+) -> Bool[np.ndarray, " p"]:
+    apart = np.ones(len(a), dtype=bool)
+    ours, theirs = faces[a].T, faces[b].T
+    for mine in ours:
+        for other in theirs:
+            apart &= mine != other
+    return apart
 
 
 def _face_pairs(

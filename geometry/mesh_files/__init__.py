@@ -4,10 +4,18 @@ A file is read completely or refused with a reason; it never becomes an empty or
 Coordinates stay in the file's own unit and frame.
 """
 
-from geometry.mesh_files.door import READABLE, WRITABLE, read_mesh, sniffed_suffix, write_mesh
+from geometry.mesh_files.door import (
+    MAX_FILE_BYTES,
+    READABLE,
+    WRITABLE,
+    read_mesh,
+    sniffed_suffix,
+    write_mesh,
+)
 from geometry.mesh_files.raw import MAX_TRIANGLES, RawMesh
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "MAX_TRIANGLES",
     "READABLE",
     "WRITABLE",
