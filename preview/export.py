@@ -1,0 +1,103 @@
+"""Writes a scene as binary glTF: metres, +Y up, one named node per structure and needle.
+
+For browsers, Blender and augmented reality; trajectories are called ``trajectory_1`` and so on.
+Needs no OpenGL.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from trimesh.visual import material, texture
+
+from geometry.arrays import Faces, Points, unit
+from preview.looks import Look
+from preview.scene import DrawnNeedle, Scene
+
+# Trimesh annotates these only in part.
+_SCENE: Any = trimesh.Scene
+_MATERIAL: Any = material.PBRMaterial
+_VISUAL: Any = texture.TextureVisuals
+
+ROOT = "patient_LPS_mm"
+SIDES = 24  # of a needle's cross-section
+
+# x = left, y = superior, z = anterior: a patient who stands facing glTF's viewer.
+_GLTF_FROM_LPS_MM = np.array([
+    [1e-3, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 1e-3, 0.0],
+    [0.0, -1e-3, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 1.0],
+])  # fmt: skip
+
+
+def write_glb(scene: Scene, path: Path) -> None:
+    """Write the scene to ``path``."""
+    exported = _SCENE(base_frame="world")
+    exported.graph.update(frame_from="world", frame_to=ROOT, matrix=_GLTF_FROM_LPS_MM)
+    for name, mesh in _named_meshes(scene):
+        exported.add_geometry(mesh, node_name=name, geom_name=name, parent_node_name=ROOT)
+    path.write_bytes(exported.export(file_type="glb"))
+
+
+def _named_meshes(scene: Scene) -> Iterator[tuple[str, trimesh.Trimesh]]:
+    for surface in scene.surfaces:
+        yield surface.name, _mesh(surface.name, surface.vertices, surface.faces, surface.look)
+    for needle in scene.needles:
+        name, look = f"trajectory_{needle.rank}", Look(colour=needle.colour, opacity=1.0)
+        yield name, _mesh(name, *needle_tube(needle), look)
+
+
+def _mesh(name: str, vertices: Points, faces: Faces, look: Look) -> trimesh.Trimesh:
+    translucent = look.opacity < 1.0
+    finish = _MATERIAL(
+        name=name,
+        baseColorFactor=[round(255 * share) for share in (*look.colour, look.opacity)],
+        metallicFactor=0.9 if look.metallic else 0.0,
+        roughnessFactor=0.35 if look.metallic else 0.8,
+        alphaMode="BLEND" if translucent else "OPAQUE",
+        doubleSided=translucent,
+    )
+    return trimesh.Trimesh(
+        vertices=vertices, faces=faces, visual=_VISUAL(material=finish), process=False
+    )
+
+
+def needle_tube(needle: DrawnNeedle) -> tuple[Points, Faces]:
+    """Return a needle as a closed tube of its true radius, wound outward, with flat ends."""
+    points = needle.points_mm
+    steps = np.diff(points, axis=0)
+    tangents = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
+    tangents = tangents / np.linalg.norm(tangents, axis=1, keepdims=True)
+    across = np.eye(3)[int(np.argmin(np.abs(tangents[0])))]
+    turn = 2.0 * np.pi * np.arange(SIDES) / SIDES
+    rings = []
+    for point, tangent in zip(points, tangents, strict=True):
+        # Carried along from ring to ring, so that the tube does not twist.
+        across = unit(across - float(across @ tangent) * tangent)
+        beside = np.cross(tangent, across)
+        circle = np.outer(np.cos(turn), across) + np.outer(np.sin(turn), beside)
+        rings.append(point + needle.radius_mm * circle)
+    vertices = np.concatenate([*rings, points[:1], points[-1:]])
+    return vertices, _tube_faces(len(points))
+
+
+def _tube_faces(rings: int) -> Faces:
+    here = np.arange(SIDES)
+    there = (here + 1) % SIDES
+    first, last = rings * SIDES, rings * SIDES + 1
+    end = (rings - 1) * SIDES
+    walls = [
+        np.concatenate([
+            np.column_stack([a + here, a + there, a + SIDES + there]),
+            np.column_stack([a + here, a + SIDES + there, a + SIDES + here]),
+        ])
+        for a in range(0, end, SIDES)
+    ]  # fmt: skip
+    caps = [
+        np.column_stack([there, here, np.full(SIDES, first)]),
+        np.column_stack([end + here, end + there, np.full(SIDES, last)]),
+    ]
+    return np.concatenate([*walls, *caps])

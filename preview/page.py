@@ -1,0 +1,188 @@
+"""Lays pictures out on one page: marks on each, ranked needles and colours beside them."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from preview.looks import Colour
+from preview.scene import Scene
+from preview.viewpoints import Picture, Viewpoint
+
+GAP = 8
+HEADER = 92
+FOOTER = 40
+SIDEBAR = 470
+PAGE = "#0b0e13"
+TEXT = "#f2f2ee"
+FAINT = "#a9b3bf"
+FOOTNOTE = (
+    "Research software, not a medical device. View names refer to the patient; verify endplate "
+    "squareness and centre the entry point before using an angle."
+)
+RULER_MM = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One block of the sidebar: an optional numbered colour, a heading, and lines under it."""
+
+    heading: str
+    lines: tuple[str, ...] = ()
+    number: str = ""
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageText:
+    """What a page says beside its pictures."""
+
+    title: str
+    subtitle: str
+    entries: tuple[Entry, ...]
+    legend: tuple[tuple[str, Colour], ...]
+    footer: str = field(default=FOOTNOTE)
+
+
+def page_of(
+    pictures: Sequence[Picture], viewpoints: Sequence[Viewpoint], scene: Scene, text: PageText
+) -> Image.Image:
+    """Return the page: pictures two by two, the sidebar to their right."""
+    height, width = pictures[0].shape[:2]
+    rows = (len(pictures) + 1) // 2
+    size = (2 * width + 3 * GAP + SIDEBAR, HEADER + rows * (height + GAP) + FOOTER)
+    page = Image.new("RGB", size, PAGE)
+    for index, (picture, viewpoint) in enumerate(zip(pictures, viewpoints, strict=True)):
+        panel = Image.fromarray(picture)
+        _mark(panel, viewpoint, scene, "ABCDEFGH"[index])
+        across, down = index % 2, index // 2
+        page.paste(panel, (GAP + across * (width + GAP), HEADER + down * (height + GAP)))
+    pen = ImageDraw.Draw(page)
+    pen.text((GAP + 6, 12), _cut_to(pen, text.title, _font(28, bold=True), size[0] - 30),
+             font=_font(28, bold=True), fill=TEXT)  # fmt: skip
+    subtitle = _wrapped(text.subtitle, 150)[:2]
+    pen.text((GAP + 6, 50), "\n".join(subtitle), font=_font(15), fill=FAINT, spacing=3)
+    _sidebar(pen, 2 * width + 3 * GAP + 8, text)
+    pen.text((GAP + 6, size[1] - FOOTER + 10), text.footer, font=_font(15), fill=FAINT)
+    return page
+
+
+def _mark(panel: Image.Image, viewpoint: Viewpoint, scene: Scene, letter: str) -> None:
+    """Put title, directions, ruler and needle numbers on one picture."""
+    pen = ImageDraw.Draw(panel, "RGBA")
+    width, height = panel.size
+    title = f"{letter}  {viewpoint.title}"
+    box = pen.textbbox((12, 9), title, font=_font(17, bold=True))
+    pen.rectangle((0, 0, box[2] + 12, box[3] + 9), fill=(11, 14, 19, 190))
+    pen.text((12, 9), title, font=_font(17, bold=True), fill=TEXT)
+    letters = viewpoint.edge_letters()
+    for edge, spot, anchor in (
+        ("left", (12, height // 2), "lm"),
+        ("right", (width - 12, height // 2), "rm"),
+        ("top", (width // 2, 40), "ma"),
+        ("bottom", (width // 2, height - 10), "md"),
+    ):
+        pen.text(spot, letters[edge], font=_font(22, bold=True), fill="#ffe08a", anchor=anchor,
+                 stroke_width=2, stroke_fill=PAGE)  # fmt: skip
+    _ruler(pen, viewpoint, panel.size)
+    _numbers(pen, viewpoint, scene, panel.size)
+
+
+def _ruler(pen: ImageDraw.ImageDraw, viewpoint: Viewpoint, size: tuple[int, int]) -> None:
+    length = RULER_MM * size[1] / (2.0 * viewpoint.half_height_mm)
+    right, down = size[0] - 16.0, size[1] - 16.0
+    for colour, thick in ((PAGE, 5), (TEXT, 2)):
+        pen.line((right - length, down, right, down), fill=colour, width=thick)
+        for end in (right - length, right):
+            pen.line((end, down - 5, end, down + 5), fill=colour, width=thick)
+    pen.text((right - length / 2, down - 6), f"{RULER_MM:g} mm", font=_font(14), fill=TEXT,
+             anchor="md", stroke_width=2, stroke_fill=PAGE)  # fmt: skip
+
+
+def _numbers(
+    pen: ImageDraw.ImageDraw, viewpoint: Viewpoint, scene: Scene, size: tuple[int, int]
+) -> None:
+    """Number each needle beside its outer end, kept inside the picture."""
+    reach = 15.0
+    inside = np.array([[reach, 36.0 + reach], [size[0] - reach, size[1] - reach]])
+    taken = [np.array([x, size[1] / 2.0]) for x in (reach, size[0] - reach)]  # edge letters
+    for needle in reversed(scene.needles):  # the best one last, on top
+        hub, tip = viewpoint.on_picture(np.stack([needle.hub_mm, needle.points_mm[-1]]), size)
+        along = hub - tip
+        length = float(np.linalg.norm(along))
+        # A needle seen end-on has no outer end on the picture: its number goes up and aside.
+        outward = along / length if length > 40.0 else np.array([0.7071, -0.7071])
+        spot = np.clip(hub + (reach + 5.0 if length > 40.0 else 34.0) * outward, *inside)
+        aside = np.array([0.0, 2.0 * reach if spot[1] < size[1] / 2.0 else -2.0 * reach])
+        while any(float(np.linalg.norm(spot - other)) < 2.0 * reach for other in taken):
+            spot = spot + aside  # always the same way, so that it ends
+        taken.append(spot)
+        if length <= 40.0:
+            pen.line((*hub, *spot), fill=_ink(needle.colour), width=2)
+        _badge(pen, (float(spot[0]), float(spot[1])), str(needle.rank), needle.colour, reach - 2)
+
+
+def _badge(
+    pen: ImageDraw.ImageDraw,
+    centre: tuple[float, float],
+    number: str,
+    colour: Colour,
+    radius: float,
+) -> None:
+    x, y = centre
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_ink(colour),
+                outline=PAGE, width=2)  # fmt: skip
+    pen.text((x, y), number, font=_font(17, bold=True), fill=PAGE, anchor="mm")
+
+
+def _sidebar(pen: ImageDraw.ImageDraw, left: int, text: PageText) -> None:
+    down = HEADER + 4
+    for entry in text.entries:
+        indent = 0
+        if entry.colour is not None:
+            _badge(pen, (left + 15, down + 13), entry.number, entry.colour, 14)
+            indent = 40
+        if entry.heading:
+            pen.text((left + indent, down), entry.heading, font=_font(18, bold=True), fill=TEXT)
+            down += 26
+        for line in entry.lines:
+            for row in _wrapped(line, 52):
+                pen.text((left + indent, down), row, font=_font(15), fill=FAINT)
+                down += 20
+        down += 12
+    down += 4
+    for index, (name, colour) in enumerate(text.legend):
+        x, y = left + 225 * (index % 2), down + 26 * (index // 2)
+        pen.rectangle((x, y + 3, x + 16, y + 19), fill=_ink(colour), outline=FAINT)
+        pen.text((x + 24, y), name, font=_font(15), fill=TEXT)
+
+
+def _ink(colour: Colour) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * share) for share in colour)
+    return red, green, blue
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width) or [""]
+
+
+def _cut_to(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """Return the text, shortened with an ellipsis if it is wider than ``width`` pixels."""
+    if pen.textlength(text, font=font) <= width:
+        return text
+    kept = text
+    while kept and pen.textlength(kept + "\u2026", font=font) > width:
+        kept = kept[:-1]
+    return kept + "\u2026"
+
+
+@cache
+def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return DejaVu Sans, which comes with matplotlib, which comes with pyvista."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, size)

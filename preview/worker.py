@@ -1,0 +1,48 @@
+"""Runs drawing in one spawned process, so that a missing OpenGL library is an error, not an end.
+
+VTK does not raise where it finds no OpenGL: the process dies. Here the process that dies is a
+child, and the parent says what to install.
+"""
+
+import importlib
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from preview.scene import Scene
+from preview.viewpoints import Picture, Viewpoint
+
+OPENGL_WINDOW = "VTK_DEFAULT_OPENGL_WINDOW"
+INSTALL = "apt-get install libegl1 libgl1-mesa-dri"
+
+
+class RenderUnavailableError(RuntimeError):
+    """This machine cannot draw pictures; the message says what to install."""
+
+
+def draw(scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int]) -> list[Picture]:
+    """Draw the scene from every viewpoint, each ``size`` pixels (width, height).
+
+    Raises:
+        RenderUnavailableError: If the drawing process died, as it does without OpenGL.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_prefer_egl) as pool:
+        try:
+            return pool.submit(_draw, scene, viewpoints, size).result()
+        except BrokenProcessPool as died:
+            raise RenderUnavailableError(
+                "pictures cannot be drawn here: the drawing process died, as it does where VTK "
+                f"finds no OpenGL library. On Debian or Ubuntu: {INSTALL}"
+            ) from died
+
+
+def _prefer_egl() -> None:
+    """Choose EGL before VTK is loaded: it needs no display, and trying X11 can kill the process."""
+    os.environ.setdefault(OPENGL_WINDOW, "vtkEGLRenderWindow")
+
+
+def _draw(scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int]) -> list[Picture]:
+    # Loaded here and by name: the parent never needs VTK.
+    return importlib.import_module("preview.render").pictures(scene, viewpoints, size)
