@@ -1,12 +1,11 @@
 """Writes a plan's preview: ``preview.png`` for the eye, ``scene.glb`` for other programs."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from planner.anatomy.model import VertebraAnatomy
+from geometry.arrays import Rotation
 from planner.case import Case
 from planner.result import Plan, Status, Trajectory, View
 from preview.export import write_glb
@@ -46,7 +45,7 @@ def render_preview(
     folder: Path,
     *,
     target: "TargetRegion | None" = None,
-    anatomy: Mapping[str, VertebraAnatomy] | None = None,
+    axes: Rotation | None = None,
 ) -> PreviewResult:
     """Write ``scene.glb`` and, where the machine can draw, ``preview.png`` into ``folder``.
 
@@ -55,10 +54,11 @@ def render_preview(
         plan: The plan to show.
         folder: Where to write; it is made if it is not there.
         target: Where tips must end; without it the first needle's tip is marked.
-        anatomy: Vertebral frames by structure name; without them views are true to the patient.
+        axes: Left, posterior and superior unit vectors (rows, LPS) of the target vertebra;
+            without them views are true to the patient.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scene = scene_of(case, plan, target=target, anatomy=anatomy)
+    scene = scene_of(case, plan, target=target, axes=axes)
     glb, png = folder / SCENE_GLB, folder / PREVIEW_PNG
     write_glb(scene, glb)
     viewpoints = viewpoints_of(scene, plan, PANEL[0] / PANEL[1])

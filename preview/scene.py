@@ -4,7 +4,6 @@ A scene is plain arrays in patient LPS, mm, so that it can go to another process
 (``render``) or into a file for other programs (``export``).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
 from geometry.arrays import Faces, Point, Points, Rotation, frozen, unit
-from planner.anatomy.model import VertebraAnatomy
 from planner.case import BONE, HARDWARE, Case, Kind, Structure
 from planner.needles.path import path_chords
 from planner.result import Plan, Trajectory
@@ -93,7 +91,7 @@ def scene_of(
     plan: Plan | None,
     *,
     target: "TargetRegion | None" = None,
-    anatomy: Mapping[str, VertebraAnatomy] | None = None,
+    axes: Rotation | None = None,
 ) -> Scene:
     """Return what is to be shown of a case, with a plan's needles if there is one.
 
@@ -101,19 +99,19 @@ def scene_of(
         case: The structures.
         plan: The ranked needles; without one the case alone is shown.
         target: Where tips must end; without it a ball marks the first needle's tip.
-        anatomy: Vertebral frames by structure name, for views true to the vertebra.
+        axes: Left, posterior and superior unit vectors (rows, LPS) of the target vertebra, for
+            views true to it; without them views are true to the patient.
     """
     trajectories = plan.trajectories if plan else ()
     bone = _target_bone(case, trajectories, target)
     marker = _target_surface(trajectories, target)
     surfaces = tuple(_surface(s, is_target=bone is not None and s.name == bone.name)
                      for s in case.structures)  # fmt: skip
-    known = (anatomy or {}).get(bone.name) if bone else None
     return Scene(
         surfaces=surfaces if marker is None else (*surfaces, marker),
         needles=tuple(_needle(t) for t in trajectories),
         framed_mm=_framed(case, bone),
-        axes=known.frame.rotation if known else frozen(np.eye(3)),
+        axes=frozen(np.eye(3) if axes is None else axes),
         target_mm=None if marker is None else frozen(marker.vertices.mean(axis=0)),
         bone=(bone.level or bone.name) if bone else "",
     )

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 from geometry.arrays import unit
-from geometry.frames import frame_from_axes
 from geometry.mesh import triangle_mesh
-from planner.anatomy.model import VertebraAnatomy
 from planner.case import Case, Kind
 from planner.result import Plan
 from preview.looks import LOOKS, NEEDLE_COLOURS, TARGET_BONE_OPACITY, needle_colour
@@ -86,15 +84,12 @@ def test_a_target_region_is_drawn_as_the_solid_it_is(small_case: Case, small_pla
     np.testing.assert_allclose(solid.bounds, [[-4.0, -15.0, -3.0], [6.0, -5.0, 7.0]], atol=1e-9)
 
 
-def test_the_axes_are_the_target_vertebras_where_they_are_known(
+def test_views_are_true_to_the_given_axes_and_else_to_the_patient(
     small_case: Case, small_plan: Plan
 ) -> None:
     cos, sin = np.cos(0.3), np.sin(0.3)
     axes = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    frame = frame_from_axes(name="L3", origin_mm=np.zeros(3), axes=axes)
-    known = SimpleNamespace(frame=frame)
-    anatomy: dict[str, VertebraAnatomy] = {"L3": known}  # type: ignore[dict-item]
-    np.testing.assert_array_equal(scene_of(small_case, small_plan, anatomy=anatomy).axes, axes)
+    np.testing.assert_array_equal(scene_of(small_case, small_plan, axes=axes).axes, axes)
     np.testing.assert_array_equal(scene_of(small_case, small_plan).axes, np.eye(3))
 
 
