@@ -136,10 +136,23 @@ class RodLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CageEnds:
-    """A cage's two bearing faces (LPS, mm): their centres, and the unit axis caudal to cranial."""
+    """A cage's two bearing faces, in patient LPS.
+
+    Attributes:
+        structure: Name of the cage's structure.
+        cranial_mm: Centre of the face that bears on the vertebra above.
+        caudal_mm: Centre of the face that bears on the vertebra below.
+        axis: Unit vector from caudal to cranial, square to the mean of both faces.
+        left: Unit vector across ``axis`` to the patient's left.
+        posterior: ``axis`` x ``left``.
+        outline: The cage seen along ``axis``, in (left, posterior) mm about the middle between the
+            two centres.
+    """
 
     structure: str
     cranial_mm: Point
     caudal_mm: Point
     axis: Vector
+    left: Vector
+    posterior: Vector
     outline: Polygon | MultiPolygon
