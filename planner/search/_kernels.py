@@ -30,6 +30,7 @@ from geometry._kernels import (
 ROUNDING_MM = 1e-6
 BEHIND_MM = 400.0
 STEP_MM = 1.0
+BEYOND_MM = 10.0
 
 
 class Family(NamedTuple):
@@ -279,6 +280,18 @@ def box_bound(family, tree, skin, field, field_origin, spacing, cap, x, h, hint,
         if found >= 0 and value + rho < best:
             best, best_t, owner = value + rho, t, tree.owner[found]
         if best <= enough:
+            return best + ROUNDING_MM, best_t, owner
+    # Last, the nearest obstacle to the centre line itself, before the gate and behind it.
+    for turn in range(2):
+        t_end = t_low if turn == 0 else max(t_back, trusted - BEYOND_MM / speed)
+        value, found, s, qx, qy, qz = segment_query(tree, start, start + t_end * step, best)
+        t = s * t_end
+        rho = box_spread(h, t)
+        if found < 0 or value + rho >= best:
+            continue
+        if t >= trusted or within_skin(family, skin, start, step, t, rho):
+            best, best_t, owner = value + rho, t, tree.owner[found]
+        if best <= enough:
             break
     return best + ROUNDING_MM, best_t, owner
 
@@ -398,7 +411,10 @@ def search(
             if bound <= enough:
                 aside = max(aside, bound)
                 continue
-            slack, t_tip, t_skin, other = line_slack(family, tree, skin, x, best)
+            slack = -FAR
+            # The witness also bounds the centre line: measure it only if it can be better.
+            if bound - box_spread(h, t) > best:
+                slack, t_tip, t_skin, other = line_slack(family, tree, skin, x, best)
             if slack > best:
                 best = slack
                 for k in range(4):

@@ -10,7 +10,9 @@ from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
 from planner.search.polish import polish
 
-BUDGET_BOXES = 40_000
+BUDGET_BOXES = 60_000
+# Searched to this gap, so that what is found does not depend on where the search began.
+AIM_MM = 0.02
 ROUNDS = 4
 FLOOR_GAP_MM = 1e-3
 SEED_STEPS = (8, 8, 9, 9)
@@ -63,7 +65,7 @@ def search_family(
         best, line = optima[0] if optima else (-mesh_kernels.FAR, np.zeros(4))
         incumbent = line.copy()
         found, upper, examined, closed = _bounded(
-            family, incumbent, best, tolerance_mm, radius_mm - FLOOR_GAP_MM,
+            family, incumbent, best, min(tolerance_mm, AIM_MM), radius_mm - FLOOR_GAP_MM,
             max(budget - boxes, budget // ROUNDS) // 2, owners,
         )  # fmt: skip
         boxes, bound = boxes + examined, min(bound, upper)
