@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -46,40 +46,57 @@ class PageText:
     subtitle: str
     entries: tuple[Entry, ...]
     legend: tuple[tuple[str, Colour], ...]
-    footer: str = field(default=FOOTNOTE)
+    footer: str = FOOTNOTE
 
 
 def page_of(
-    pictures: Sequence[Picture], viewpoints: Sequence[Viewpoint], scene: Scene, text: PageText
+    pictures: Sequence[Picture],
+    viewpoints: Sequence[Viewpoint],
+    scenes: Sequence[Scene],
+    text: PageText,
+    *,
+    columns: int = 2,
 ) -> Image.Image:
-    """Return the page: pictures two by two, the sidebar to their right."""
+    """Return the page: pictures in rows, and the sidebar to their right if it says anything."""
     height, width = pictures[0].shape[:2]
-    rows = (len(pictures) + 1) // 2
-    size = (2 * width + 3 * GAP + SIDEBAR, HEADER + rows * (height + GAP) + FOOTER)
+    rows = -(-len(pictures) // columns)
+    sidebar = SIDEBAR if text.entries or text.legend else 0
+    size = (
+        GAP + columns * (width + GAP) + sidebar,
+        HEADER + rows * (height + GAP) + FOOTER,
+    )
     page = Image.new("RGB", size, PAGE)
-    for index, (picture, viewpoint) in enumerate(zip(pictures, viewpoints, strict=True)):
+    for index, (picture, viewpoint, scene) in enumerate(
+        zip(pictures, viewpoints, scenes, strict=True)
+    ):
         panel = Image.fromarray(picture)
-        _mark(panel, viewpoint, scene, "ABCDEFGH"[index])
-        across, down = index % 2, index // 2
+        _mark(panel, viewpoint, scene)
+        down, across = divmod(index, columns)
         page.paste(panel, (GAP + across * (width + GAP), HEADER + down * (height + GAP)))
     pen = ImageDraw.Draw(page)
-    pen.text((GAP + 6, 12), _cut_to(pen, text.title, _font(28, bold=True), size[0] - 30),
-             font=_font(28, bold=True), fill=TEXT)  # fmt: skip
-    subtitle = _wrapped(text.subtitle, 150)[:2]
-    pen.text((GAP + 6, 50), "\n".join(subtitle), font=_font(15), fill=FAINT, spacing=3)
-    _sidebar(pen, 2 * width + 3 * GAP + 8, text)
-    pen.text((GAP + 6, size[1] - FOOTER + 10), text.footer, font=_font(15), fill=FAINT)
+    _words(pen, size, text)
+    _sidebar(pen, size[0] - sidebar + GAP, text)
     return page
 
 
-def _mark(panel: Image.Image, viewpoint: Viewpoint, scene: Scene, letter: str) -> None:
+def _words(pen: ImageDraw.ImageDraw, size: tuple[int, int], text: PageText) -> None:
+    """Write title and subtitle above the pictures, and the footer below."""
+    heading, small = _font(28, bold=True), _font(15)
+    pen.text(
+        (GAP + 6, 12), _cut_to(pen, text.title, heading, size[0] - 30), font=heading, fill=TEXT
+    )
+    subtitle = _wrapped(text.subtitle, size[0] // 9)[:2]
+    pen.text((GAP + 6, 50), "\n".join(subtitle), font=small, fill=FAINT, spacing=3)
+    pen.text((GAP + 6, size[1] - FOOTER + 10), text.footer, font=small, fill=FAINT)
+
+
+def _mark(panel: Image.Image, viewpoint: Viewpoint, scene: Scene) -> None:
     """Put title, directions, ruler and needle numbers on one picture."""
     pen = ImageDraw.Draw(panel, "RGBA")
     width, height = panel.size
-    title = f"{letter}  {viewpoint.title}"
-    box = pen.textbbox((12, 9), title, font=_font(17, bold=True))
+    box = pen.textbbox((12, 9), viewpoint.title, font=_font(17, bold=True))
     pen.rectangle((0, 0, box[2] + 12, box[3] + 9), fill=(11, 14, 19, 190))
-    pen.text((12, 9), title, font=_font(17, bold=True), fill=TEXT)
+    pen.text((12, 9), viewpoint.title, font=_font(17, bold=True), fill=TEXT)
     letters = viewpoint.edge_letters()
     for edge, spot, anchor in (
         ("left", (12, height // 2), "lm"),

@@ -66,7 +66,7 @@ def render_preview(
         pictures = draw(scene, viewpoints, PANEL)
     except RenderUnavailableError as missing:
         return PreviewResult(scene_glb=glb, picture_png=None, unavailable=str(missing))
-    page_of(pictures, viewpoints, scene, _text(case, plan, scene)).save(png)
+    page_of(pictures, viewpoints, [scene] * len(pictures), _text(case, plan, scene)).save(png)
     return PreviewResult(scene_glb=glb, picture_png=png)
 
 

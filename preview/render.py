@@ -11,7 +11,7 @@ import pyvista as pv
 
 from geometry.arrays import unit
 from planner.case import Kind
-from preview.scene import DrawnNeedle, Scene, Surface
+from preview.scene import DrawnNeedle, Scene, Stroke, Surface
 from preview.viewpoints import SECTION_DEPTH_MM, Picture, Viewpoint
 
 BACKGROUND = ("#10141b", "#28303c")  # bottom, top
@@ -25,16 +25,18 @@ _GLASS = """//VTK::Light::Impl
 """
 
 
-def pictures(
-    scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int]
-) -> list[Picture]:
-    """Draw the scene once from every viewpoint, each ``size`` pixels (width, height)."""
-    meshes = {surface.name: _mesh(surface) for surface in scene.surfaces}
-    return [_picture(scene, meshes, viewpoint, size) for viewpoint in viewpoints]
+def pictures(shots: list[tuple[Scene, Viewpoint]], size: tuple[int, int]) -> list[Picture]:
+    """Draw every scene from its viewpoint, each ``size`` pixels (width, height)."""
+    meshes: dict[int, pv.PolyData] = {}
+    for scene, _ in shots:
+        for surface in scene.surfaces:
+            if id(surface) not in meshes:
+                meshes[id(surface)] = _mesh(surface)
+    return [_picture(scene, meshes, viewpoint, size) for scene, viewpoint in shots]
 
 
 def _picture(
-    scene: Scene, meshes: dict[str, pv.PolyData], viewpoint: Viewpoint, size: tuple[int, int]
+    scene: Scene, meshes: dict[int, pv.PolyData], viewpoint: Viewpoint, size: tuple[int, int]
 ) -> Picture:
     large = [FINER * pixels for pixels in size]
     plotter = pv.Plotter(off_screen=True, window_size=large, lighting="three lights")
@@ -42,9 +44,11 @@ def _picture(
     plotter.renderer.set_background(BACKGROUND[0], top=BACKGROUND[1])
     _aim(plotter, viewpoint, size)
     for surface in scene.surfaces:
-        _add_surface(plotter, surface, meshes[surface.name], viewpoint)
+        _add_surface(plotter, surface, meshes[id(surface)], viewpoint)
     for needle in scene.needles:
         _add_needle(plotter, needle)
+    for stroke in scene.strokes:
+        _add_stroke(plotter, stroke)
     plotter.renderer.enable_depth_peeling(PEELS)  # type: ignore[no-untyped-call]
     drawn = np.asarray(plotter.screenshot(return_img=True))[:, :, :3]
     plotter.close()
@@ -147,3 +151,10 @@ def _add_needle(plotter: pv.Plotter, needle: DrawnNeedle) -> None:
         normal=along, c_res=48,
     )  # fmt: skip
     plotter.add_mesh(ring, color=needle.colour, lighting=False)
+
+
+def _add_stroke(plotter: pv.Plotter, stroke: Stroke) -> None:
+    line = pv.MultipleLines(points=stroke.points_mm)
+    plotter.add_mesh(
+        line.tube(radius=stroke.radius_mm, n_sides=8), color=stroke.colour, lighting=False
+    )

@@ -65,6 +65,15 @@ class DrawnNeedle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stroke:
+    """A line drawn in space, such as an outline or an axis: points, shape (n, 3), LPS mm."""
+
+    points_mm: Points
+    colour: Colour
+    radius_mm: float = 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
     """Everything a picture or an exported scene needs, LPS mm.
 
@@ -75,7 +84,8 @@ class Scene:
         axes: Left, posterior and superior of the target vertebra (of the patient where it is not
             known), one per row.
         target_mm: Centre of the target; None when there is none to show.
-        bone: Name of the bone the target is in, and its level where stated.
+        bone: Level of the bone the target is in, or its name where no level is stated.
+        strokes: Lines drawn in space; not exported.
     """
 
     surfaces: tuple[Surface, ...]
@@ -84,6 +94,7 @@ class Scene:
     axes: Rotation
     target_mm: Point | None
     bone: str
+    strokes: tuple[Stroke, ...] = ()
 
 
 def scene_of(
@@ -105,7 +116,7 @@ def scene_of(
     trajectories = plan.trajectories if plan else ()
     bone = _target_bone(case, trajectories, target)
     marker = _target_surface(trajectories, target)
-    surfaces = tuple(_surface(s, is_target=bone is not None and s.name == bone.name)
+    surfaces = tuple(surface_of(s, is_target=bone is not None and s.name == bone.name)
                      for s in case.structures)  # fmt: skip
     return Scene(
         surfaces=surfaces if marker is None else (*surfaces, marker),
@@ -117,7 +128,8 @@ def scene_of(
     )
 
 
-def _surface(structure: Structure, *, is_target: bool) -> Surface:
+def surface_of(structure: Structure, *, is_target: bool) -> Surface:
+    """Return a structure's surface with its look; the bone of interest stands out."""
     look = LOOKS[structure.kind]
     return Surface(
         name=structure.name,

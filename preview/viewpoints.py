@@ -94,9 +94,9 @@ def viewpoints_of(scene: Scene, plan: Plan | None, aspect: float) -> tuple[Viewp
     oblique = unit(0.80 * posterior + 0.52 * side * left + 0.42 * superior)
     everything = _everything(scene)
     return (
-        _framed("Posterior oblique", oblique, superior, everything, aspect),
+        framed("Posterior oblique", oblique, superior, everything, aspect),
         _barrel(scene, plan, aspect),
-        _framed(
+        framed(
             f"Lateral, seen from the {'left' if side > 0 else 'right'}",
             side * left, superior, everything, aspect,
         ),
@@ -120,11 +120,11 @@ def _barrel(scene: Scene, plan: Plan | None, aspect: float) -> Viewpoint:
     _, posterior, superior = scene.axes
     view = _planned_view(plan, ViewRole.BULLS_EYE)
     if view is None or not scene.needles:
-        return _framed("From behind", posterior, superior, scene.framed_mm, aspect)
+        return framed("From behind", posterior, superior, scene.framed_mm, aspect)
     beam = beam_from_angles(view.primary_rad, view.secondary_rad)
     points = np.concatenate([scene.framed_mm, scene.needles[0].drawn_mm])
     title = f"Bull's-eye of needle {scene.needles[0].rank}: {view.label}"
-    return _framed(title, beam, superior, points, aspect)
+    return framed(title, beam, superior, points, aspect)
 
 
 def _planned_view(plan: Plan | None, role: ViewRole) -> View | None:
@@ -138,21 +138,30 @@ def _section(scene: Scene, needle: DrawnNeedle | None, aspect: float) -> Viewpoi
     everything = _everything(scene)
     if needle is None:
         middle = scene.framed_mm.mean(axis=0) if scene.target_mm is None else scene.target_mm
-        return _framed("Section, seen from the feet", -superior, -posterior, everything, aspect,
+        return framed("Section, seen from the feet", -superior, -posterior, everything, aspect,
                        cut_mm=middle)  # fmt: skip
     along = unit(needle.points_mm[-1] - needle.points_mm[0])
     across = left - float(left @ along) * along
     normal = superior if float(np.linalg.norm(across)) < 1e-6 else unit(np.cross(along, across))
     towards = normal if float(normal @ superior) < 0.0 else -normal
     title = f"Section along needle {needle.rank}, seen from the feet"
-    return _framed(title, towards, -posterior, everything, aspect, cut_mm=needle.points_mm[-1])
+    return framed(title, towards, -posterior, everything, aspect, cut_mm=needle.points_mm[-1])
 
 
-def _framed(
+def framed(
     title: str, towards: Vector, up: Vector, points: Points, aspect: float,
     *, cut_mm: Point | None = None,
 ) -> Viewpoint:  # fmt: skip
-    """Return the viewpoint that shows all ``points``, with ``up`` made square to ``towards``."""
+    """Return the viewpoint that shows all ``points``, with ``up`` made square to ``towards``.
+
+    Args:
+        title: What the picture is.
+        towards: From the anatomy to the viewer, LPS.
+        up: Roughly up on the picture, LPS.
+        points: What must be seen, shape (n, 3), LPS mm.
+        aspect: Width over height of the picture.
+        cut_mm: A point to cut at, if the picture is a section.
+    """
     towards = unit(towards)
     upward = unit(up - float(up @ towards) * towards)
     right = np.cross(upward, towards)

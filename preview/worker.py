@@ -7,6 +7,7 @@ child, and the parent says what to install.
 import importlib
 import multiprocessing
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -21,8 +22,17 @@ class RenderUnavailableError(RuntimeError):
     """This machine cannot draw pictures; the message says what to install."""
 
 
-def draw(scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int]) -> list[Picture]:
-    """Draw the scene from every viewpoint, each ``size`` pixels (width, height).
+def draw(scene: Scene, viewpoints: Sequence[Viewpoint], size: tuple[int, int]) -> list[Picture]:
+    """Draw one scene from every viewpoint, each ``size`` pixels (width, height).
+
+    Raises:
+        RenderUnavailableError: If the drawing process died, as it does without OpenGL.
+    """
+    return draw_each([(scene, viewpoint) for viewpoint in viewpoints], size)
+
+
+def draw_each(shots: Sequence[tuple[Scene, Viewpoint]], size: tuple[int, int]) -> list[Picture]:
+    """Draw every scene from its viewpoint, each ``size`` pixels (width, height).
 
     Raises:
         RenderUnavailableError: If the drawing process died, as it does without OpenGL.
@@ -30,7 +40,7 @@ def draw(scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int])
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=_prefer_egl) as pool:
         try:
-            return pool.submit(_draw, scene, viewpoints, size).result()
+            return pool.submit(_draw, list(shots), size).result()
         except BrokenProcessPool as died:
             raise RenderUnavailableError(
                 "pictures cannot be drawn here: the drawing process died, as it does where VTK "
@@ -43,6 +53,6 @@ def _prefer_egl() -> None:
     os.environ.setdefault(OPENGL_WINDOW, "vtkEGLRenderWindow")
 
 
-def _draw(scene: Scene, viewpoints: tuple[Viewpoint, ...], size: tuple[int, int]) -> list[Picture]:
+def _draw(shots: list[tuple[Scene, Viewpoint]], size: tuple[int, int]) -> list[Picture]:
     # Loaded here and by name: the parent never needs VTK.
-    return importlib.import_module("preview.render").pictures(scene, viewpoints, size)
+    return importlib.import_module("preview.render").pictures(shots, size)

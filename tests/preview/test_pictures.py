@@ -44,7 +44,7 @@ def draw_small() -> Iterator[Draw]:
 
         def draw(scene: Scene, viewpoints: tuple[Viewpoint, ...]) -> list[Picture]:
             try:
-                return pool.submit(_draw, scene, viewpoints, SMALL).result()
+                return pool.submit(_draw, [(scene, v) for v in viewpoints], SMALL).result()
             except BrokenProcessPool:
                 pytest.skip(f"needs an OpenGL library: {INSTALL}")
 
