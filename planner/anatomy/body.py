@@ -288,9 +288,12 @@ def measured_body(mesh: TriangleMesh, box: BodyBox, faces: dict[str, Face]) -> B
     sagittal = section(mesh, Plane(origin_mm=box.centre, x_axis=posterior, y_axis=superior))
     outline = _clipped(axial, -4.0 * box.half[1], box.half[1], axis=1)
     front = _clipped(axial, -4.0 * box.half[1], 0.2 * box.half[1], axis=1)
+    # the transverse processes of L5 spring from its body; they are not part of it
+    low, _, high, _ = front.bounds
+    outline = parts(outline.intersection(shapely.box(low, -500.0, high, 500.0)))[0]
     above, below = faces["superior"], faces["inferior"]
     return Body(
-        width_mm=float(front.bounds[2] - front.bounds[0]),
+        width_mm=float(high - low),
         depth_mm=float(2.0 * box.half[1]),
         posterior_height_mm=_mean_height(sagittal, 0.6 * box.half[1], 0.95 * box.half[1]),
         anterior_height_mm=_mean_height(sagittal, -0.95 * box.half[1], -0.6 * box.half[1]),

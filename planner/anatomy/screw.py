@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
+from geometry.mesh_check.winding import winding_number
 from geometry.sections import Plane, filled, section
 from planner.anatomy.body import surface_of
 from planner.anatomy.model import ScrewAxis, Unavailable
@@ -160,7 +161,7 @@ def _towards_tip(
         return (axis if excess @ toward < 0.0 else -axis), True
     if bones:
         ends = [profile.centroids[0], profile.centroids[-1]]
-        inside = [sum(float(_winding(b.mesh, end[None, :])[0]) for b in bones) for end in ends]
+        inside = [sum(winding_number(end, b.mesh.corners) for b in bones) for end in ends]
         if abs(inside[1] - inside[0]) > 0.5:
             return (axis if inside[1] > inside[0] else -axis), False
     return (axis if axis[1] < 0.0 else -axis), False
@@ -200,25 +201,8 @@ def _level_of(head: Point, tip: Point, bones: tuple[Structure, ...]) -> str | No
     """Return the level of the bone that holds most of the shaft, if any holds some."""
     points = head + np.linspace(0.3, 1.0, 12)[:, None] * (tip - head)
     named = [b for b in bones if b.level or b.kind is Kind.SACRUM]
-    held = [float((_winding(b.mesh, points) > 0.5).sum()) for b in named]
-    if not held or max(held) == 0.0:
+    held = [sum(winding_number(p, b.mesh.corners) > 0.5 for p in points) for b in named]
+    if not held or max(held) == 0:
         return None
     bone = named[int(np.argmax(held))]
     return bone.level or "S1"
-
-
-def _winding(mesh: TriangleMesh, points: Points) -> Float[np.ndarray, " n"]:
-    """Return generalised winding numbers: 1 inside, 0 outside, between them near gaps.
-
-    Sum of the solid angles of all triangles (van Oosterom and Strackee 1983) over 4 pi.
-    """
-    a, b, c = (mesh.corners[:, i][None] - points[:, None] for i in range(3))
-    la, lb, lc = (np.linalg.norm(x, axis=2) for x in (a, b, c))
-    volume = np.einsum("nmi,nmi->nm", a, np.cross(b, c))
-    scale = (
-        la * lb * lc
-        + np.einsum("nmi,nmi->nm", a, b) * lc
-        + np.einsum("nmi,nmi->nm", b, c) * la
-        + np.einsum("nmi,nmi->nm", c, a) * lb
-    )
-    return np.arctan2(volume, scale).sum(axis=1) / (2.0 * np.pi)
