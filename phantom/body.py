@@ -136,9 +136,9 @@ class PedicleShape:
 
     @property
     def axes(self) -> Rotation:
-        """Rows: sideways (left), cranial, and along the axis; the first two span the isthmus."""
-        left = unit(np.cross(self.axis, [0.0, 0.0, 1.0]))
-        return frozen([left, np.cross(left, self.axis), self.axis])
+        """Rows: to the left, cranial, and along the axis; the first two span the isthmus."""
+        left = unit(np.cross([0.0, 0.0, 1.0], self.axis))
+        return frozen([left, np.cross(self.axis, left), self.axis])
 
     def distance(self, points: Points) -> Values:
         """Return the field of the pedicle, mm."""

@@ -14,10 +14,17 @@ from phantom.spine import PlacedVertebra
 from planner.case import Side
 
 ROD_DIAMETER_MM = 5.5
-SEAT_BEHIND_HEAD_MM = 8.0
+SEAT_BEHIND_HEAD_MM = 8.5
 _TULIP_RADIUS_MM = 6.3
 _PITCH_MM = 2.75
 _CANAL_CLEARANCE_MM = 0.3
+# Extra descent and convergence that a surgeon would add, least first, rad.
+_BENDS = tuple(
+    sorted(
+        ((d, c) for d in (0.0, 0.05, 0.1, 0.15, 0.2) for c in (0.0, 0.05, 0.1)),
+        key=lambda bend: (sum(bend), bend),
+    )
+)
 
 # Diameter and length of the usual screw, mm (defaults of a public planning library).
 _USUAL: dict[str, tuple[float, float]] = {
@@ -72,8 +79,8 @@ def placed_screw(
 ) -> Screw:
     """Place a screw along a pedicle with a surgeon's small error, clear of canal and endplates.
 
-    Directions are tried from the pedicle's own with growing descent, then shorter screws, until
-    the shaft stays within the body and out of the canal.
+    Directions are tried from the pedicle's own with growing descent and convergence, then shorter
+    screws, until the shaft stays within the body and out of the canal.
 
     Raises:
         ValueError: If no screw of the size fits.
@@ -84,8 +91,8 @@ def placed_screw(
     for _ in range(40):
         error = rng.normal(0.0, 1.0, size=4).clip(-1.8, 1.8)
         for shorter in (0.0, 5.0, 10.0):
-            for descent in (0.0, 0.05, 0.1, 0.15, 0.2):
-                drawn = _drawn(vertebra, side, error, descent)
+            for bend in _BENDS:
+                drawn = _drawn(vertebra, side, error, bend)
                 screw = replace(
                     drawn, tip=drawn.head + (length - shorter) * drawn.axis, diameter_mm=diameter
                 )
@@ -95,19 +102,22 @@ def placed_screw(
 
 
 def _drawn(
-    vertebra: PlacedVertebra, side: Side, error: Float[np.ndarray, "4"], descent: float
+    vertebra: PlacedVertebra, side: Side, error: Float[np.ndarray, "4"], bend: tuple[float, float]
 ) -> Screw:
     """A screw of unit length through the isthmus, off by ``error``, at its bone entry."""
     pedicle = vertebra.shape.pedicles[side]
     axes = pedicle.axes
     offset = 0.35 * error[0] * axes[0] + 0.5 * error[1] * axes[1]
-    turn = 0.022 * error[2] * axes[0] + (0.022 * error[3] - descent) * axes[1]
+    descent, convergence = bend
+    medial = -1.0 if side is Side.LEFT else 1.0
+    sideways = 0.022 * error[2] + medial * convergence
+    turn = sideways * axes[0] + (0.022 * error[3] - descent) * axes[1]
     axis = unit(pedicle.axis + turn)
     centre = pedicle.centre + offset
     back = np.linspace(4.0, 40.0, 145)
     field = vertebra.shape.distance(centre - back[:, None] * axis)
     entry = centre - back[int(np.argmax(field > 0.0))] * axis
-    head = entry - 1.5 * axis
+    head = entry - 2.6 * axis
     return Screw(
         level=vertebra.level,
         side=side,
@@ -127,7 +137,7 @@ def _fits(vertebra: PlacedVertebra, screw: Screw) -> bool:
     inner = path[path[:, 1] < 0.1 * vertebra.shape.size.endplate_depth_mm]
     if len(inner) == 0 or float(canal.min()) < radius + _CANAL_CLEARANCE_MM:
         return False
-    return float(evaluated(vertebra.shape.body.distance, inner).max()) < -radius - 0.8
+    return float(evaluated(vertebra.shape.body.distance, inner).max()) < -radius - 0.6
 
 
 def screw_mesh(screw: Screw, *, segments: int = 18) -> TriangleMesh:

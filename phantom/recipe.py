@@ -8,7 +8,7 @@ import numpy as np
 
 from geometry.mesh import TriangleMesh, triangle_mesh
 from phantom.hardware import Screw, halo_mesh, placed_screw, rod_line, rod_mesh, screw_mesh
-from phantom.loft import tube
+from phantom.loft import Course, tube
 from phantom.spine import (
     PlacedVertebra,
     Spine,
@@ -18,6 +18,7 @@ from phantom.spine import (
     vertebral_frame,
     vessels,
 )
+from phantom.thorax import pleura_mesh, rib_course, rib_mesh
 from phantom.torso import pedicle_entry, skin_mesh
 from planner.case import Case, Kind, PatientPosition, Side, Structure
 
@@ -108,6 +109,18 @@ RECIPES: dict[str, Recipe] = {
         screws=both_sides("L2", "L3", "L4"),
         fractures=(Fracture(level="L3", height_loss=0.3),),
     ),
+    "thoracic-halo": Recipe(
+        name="thoracic-halo",
+        title="Loose left T8 screw in a construct from T7 to T9 (synthetic)",
+        levels=("T7", "T8", "T9"),
+        screws=(
+            *both_sides("T7"),
+            Placement(level="T8", side=Side.LEFT, halo_mm=(1.0, 2.6)),
+            Placement(level="T8", side=Side.RIGHT),
+            *both_sides("T9"),
+        ),
+        resolution_mm=0.95,
+    ),
 }
 
 
@@ -139,7 +152,8 @@ def build_case(recipe: Recipe) -> PhantomCase:
         )
         for placement in recipe.screws
     }
-    structures = [*_bones(recipe, column), *_hardware(column, screws), *_soft_parts(column)]
+    structures = [*_bones(recipe, column), *_hardware(column, screws)]
+    structures += _soft_parts(column, seed=recipe.seed)
     case = Case(
         name=recipe.title,
         structures=tuple(structures),
@@ -193,11 +207,29 @@ def _hardware(column: Spine, screws: dict[Placement, Screw]) -> list[Structure]:
     return found
 
 
-def _soft_parts(column: Spine) -> list[Structure]:
+def _soft_parts(column: Spine, *, seed: int) -> list[Structure]:
     found = [_structure("dural_sac", Kind.CANAL, dural_sac(column))]
-    for name, line in vessels(column).items():
+    lines = vessels(column)
+    found.extend(_thorax(column, list(lines.values()), seed=seed))
+    for name, line in lines.items():
         found.append(_structure(name, Kind.VESSEL, tube(line, segments=32)))
     found.append(_structure("skin", Kind.SKIN, skin_mesh(column)))
+    return found
+
+
+def _thorax(column: Spine, between: list[Course], *, seed: int) -> list[Structure]:
+    """Ribs of the thoracic levels, and a pleura per side where there are any."""
+    thoracic = [vertebra for vertebra in column.vertebrae if vertebra.level.startswith("T")]
+    found = []
+    for side in Side:
+        ribs = [rib_course(column, vertebra, side, seed=seed) for vertebra in thoracic]
+        for vertebra, rib in zip(thoracic, ribs, strict=True):
+            name = f"rib_{LETTER[side]}{int(vertebra.level[1:]):02d}"
+            surface = rib_mesh(rib)
+            found.append(_structure(name, Kind.RIB, surface, level=vertebra.level, side=side))
+        if ribs:
+            lung = pleura_mesh(column, ribs, between, side)
+            found.append(_structure(f"pleura_{LETTER[side]}", Kind.PLEURA, lung, side=side))
     return found
 
 

@@ -12,7 +12,7 @@ from planner.case import Side
 
 MARGIN_MM = 85.0  # skin above and below the block, so that steep needles still come in through it
 _HALF_WIDTH_MM = 168.0
-_FRONT_MM = 125.0
+_FRONT_MM = (172.0, 125.0)  # of the chest, of the belly
 _FURROW_HALF_WIDTH_MM = 17.0
 _TIP_COVER_MM = 6.0
 
@@ -54,13 +54,15 @@ def skin_mesh(column: Spine, *, step_mm: float = 9.0, segments: int = 96) -> Tri
     back = _fitted(entries[:, 2], entries[:, 1] + cover, heights)
     midline = _fitted(tips[:, 2], tips[:, 1] + _TIP_COVER_MM, heights)
     back = np.maximum(back, midline + 2.0)
+    lumbar = float(np.mean([v.shape.size.lumbar_character for v in vertebrae]))
+    front = _FRONT_MM[0] + lumbar * (_FRONT_MM[1] - _FRONT_MM[0])
     angles = 2.0 * np.pi * (np.arange(segments) + 0.5) / segments
     # Points crowd towards the back, where needles come in and the furrow bends.
     angles = angles - 0.35 * np.cos(angles)
     cosine, sine = np.cos(angles), np.sin(angles)
     x = _HALF_WIDTH_MM * np.sign(cosine) * np.abs(cosine) ** 0.87
     bow = np.sign(sine) * np.abs(sine) ** 0.87
-    y = np.where(bow[None, :] > 0.0, back[:, None] * bow, _FRONT_MM * bow)
+    y = np.where(bow[None, :] > 0.0, back[:, None] * bow, front * bow)
     furrow = np.exp(-((x / _FURROW_HALF_WIDTH_MM) ** 2)) * (bow > 0.0)
     y = y - (back - midline)[:, None] * furrow
     rings = np.stack([np.broadcast_to(x, y.shape), y, np.broadcast_to(heights[:, None], y.shape)])
