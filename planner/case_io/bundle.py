@@ -7,8 +7,9 @@ checked before anything is unpacked.
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from geometry.mesh_files import MAX_FILE_BYTES
 from planner.errors import CaseError
@@ -22,40 +23,25 @@ _NAME = "case.json"
 _ENCRYPTED = 0x1
 
 
-class Bundle(Protocol):
-    """The files of one case."""
-
-    def document(self) -> bytes:
-        """Return case.json.
-
-        Raises:
-            CaseError: If it is missing or too large.
-        """
-
-    def file(self, name: str) -> bytes:
-        """Return the file that case.json calls ``name``.
-
-        Raises:
-            CaseError: ``missing-file``, ``unsafe-path`` or ``too-large``.
-        """
-
-
-def opened_bundle(path: Path) -> Bundle:
-    """Return the bundle at ``path``: a folder, the case.json in it, or a .zip file.
+@contextmanager
+def opened_bundle(path: Path) -> "Iterator[FolderBundle | ZipBundle]":
+    """Open the bundle at ``path``: a folder, the case.json in it, or a .zip file.
 
     Raises:
         CaseError: If there is no bundle.
     """
     if path.is_dir():
-        return FolderBundle(path)
-    if path.is_file() and path.name == _NAME:
-        return FolderBundle(path.parent)
-    if path.is_file() and path.suffix.lower() == ".zip":
-        return ZipBundle(path)
-    raise CaseError(
-        f"{path} is neither a folder with a {_NAME} nor a .zip of one",
-        field="case", code="missing-case",
-    )  # fmt: skip
+        yield FolderBundle(path)
+    elif path.is_file() and path.name == _NAME:
+        yield FolderBundle(path.parent)
+    elif path.is_file() and path.suffix.lower() == ".zip":
+        with _opened_archive(path) as archive:
+            yield ZipBundle(archive)
+    else:
+        raise CaseError(
+            f"{path} is neither a folder with a {_NAME} nor a .zip of one",
+            field="case", code="missing-case",
+        )  # fmt: skip
 
 
 class FolderBundle:
@@ -65,11 +51,19 @@ class FolderBundle:
         self._folder = folder.resolve()
 
     def document(self) -> bytes:
-        """Return case.json."""
+        """Return case.json.
+
+        Raises:
+            CaseError: ``missing-file`` or ``too-large``.
+        """
         return self._read(self._folder / _NAME, _NAME, MAX_DOCUMENT_BYTES)
 
     def file(self, name: str) -> bytes:
-        """Return a file by its path within the folder."""
+        """Return a file by its path within the folder.
+
+        Raises:
+            CaseError: ``missing-file``, ``unsafe-path`` or ``too-large``.
+        """
         safe_parts(name)
         path = (self._folder / name).resolve()
         if not path.is_relative_to(self._folder):
@@ -89,14 +83,9 @@ class FolderBundle:
 class ZipBundle:
     """A zip file with case.json at its top, or in its one top folder."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-            raise CaseError(
-                f"{path.name} is no readable zip file: {error}", field="case", code="bad-zip"
-            ) from None
-        self._entries = _checked_entries(self._archive)
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._entries = _checked_entries(archive)
         tops = {parts[0] for parts in self._entries if len(parts) > 1}
         inside = (_NAME,) not in self._entries and len(tops) == 1
         self._top: tuple[str, ...] = (tops.pop(),) if inside else ()
@@ -106,7 +95,11 @@ class ZipBundle:
         return self._read(_NAME, MAX_DOCUMENT_BYTES)
 
     def file(self, name: str) -> bytes:
-        """Return a file by its path beside case.json."""
+        """Return a file by its path beside case.json.
+
+        Raises:
+            CaseError: ``missing-file``, ``unsafe-path``, ``too-large`` or ``bad-zip``.
+        """
         return self._read(name, MAX_FILE_BYTES)
 
     def _read(self, name: str, limit: int) -> bytes:
@@ -130,6 +123,15 @@ class ZipBundle:
                 field="case", code="bad-zip",
             )  # fmt: skip
         return data
+
+
+def _opened_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
+        raise CaseError(
+            f"{path.name} is no readable zip file: {error}", field="case", code="bad-zip"
+        ) from None
 
 
 def safe_parts(name: str) -> tuple[str, ...]:

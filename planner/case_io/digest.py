@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from numpy.typing import ArrayLike
 
 from planner.case import Cylinder, PatientPosition, Structure, Tube
 
@@ -61,12 +60,12 @@ def _primitive(primitive: Cylinder | Tube | None) -> list[Any] | None:
         case None:
             return None
         case Cylinder():
-            ends = _on_grid([primitive.head_mm, primitive.tip_mm]).tolist()
-            return ["cylinder", ends, int(_on_grid(primitive.diameter_mm))]
+            ends = _on_grid(np.stack([primitive.head_mm, primitive.tip_mm])).tolist()
+            return ["cylinder", ends, _on_grid(np.array([primitive.diameter_mm])).item()]
         case Tube():
-            line = _on_grid(primitive.points_mm).tolist()
-            return ["tube", line, int(_on_grid(primitive.diameter_mm))]
+            line = _on_grid(np.asarray(primitive.points_mm)).tolist()
+            return ["tube", line, _on_grid(np.array([primitive.diameter_mm])).item()]
 
 
-def _on_grid(values: ArrayLike) -> Int[np.ndarray, "..."]:
-    return np.floor(np.asarray(values, dtype=np.float64) / GRID_MM + _SHIFT).astype("<i8")
+def _on_grid(values: np.ndarray) -> Int[np.ndarray, "..."]:
+    return np.floor(values / GRID_MM + _SHIFT).astype("<i8")

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from geometry.arrays import Points
 from geometry.exact import MeshDistance
-from geometry.mesh import Problem, Severity
+from geometry.mesh import Problem, Severity, TriangleMesh
 from planner.case import BONE, Kind, Structure
 
 OBSTACLES = frozenset({
@@ -20,6 +20,9 @@ SHALLOW_MM = 0.5
 # So many of the vertices that seem deepest are measured exactly, among those this near a face.
 _MEASURED = 24
 _REACH_MM = 12.0
+# Long edges are looked at between their ends too.
+_STEP_MM = 2.0
+_MOST_POINTS = 100_000
 
 
 def with_overlaps(structures: Sequence[Structure]) -> tuple[Structure, ...]:
@@ -27,13 +30,27 @@ def with_overlaps(structures: Sequence[Structure]) -> tuple[Structure, ...]:
     bones = [_Bone(s) for s in structures if s.kind in BONE and s.mesh.is_closed]
     found = []
     for structure in structures:
-        problems = []
-        for bone in bones if structure.kind in OBSTACLES else ():
-            depth = bone.depth_mm(structure.mesh.vertices)
-            if depth >= SHALLOW_MM:
-                problems.append(_overlap(bone.name, depth))
+        problems = _overlaps(structure, bones) if structure.kind in OBSTACLES else []
         found.append(replace(structure, problems=(*structure.problems, *problems)))
     return tuple(found)
+
+
+def _overlaps(structure: Structure, bones: Sequence["_Bone"]) -> list[Problem]:
+    points = _points_on(structure.mesh)
+    depths = [(bone.name, bone.depth_mm(points)) for bone in bones]
+    return [_overlap(name, depth) for name, depth in depths if depth >= SHALLOW_MM]
+
+
+def _points_on(mesh: TriangleMesh) -> Float[np.ndarray, "k 3"]:
+    """Return the vertices, and points along the edges that are long."""
+    start = mesh.corners.reshape(-1, 3)
+    along = np.roll(mesh.corners, -1, axis=1).reshape(-1, 3) - start
+    pieces = np.linalg.norm(along, axis=1) // _STEP_MM
+    pieces = np.minimum(pieces, _MOST_POINTS * pieces / max(float(pieces.sum()), 1.0)).astype(int)
+    edge = np.repeat(np.arange(len(start)), pieces)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces) + 1
+    between = start[edge] + (step / (pieces[edge] + 1))[:, None] * along[edge]
+    return np.concatenate([mesh.vertices, between])
 
 
 class _Bone:
@@ -68,7 +85,8 @@ class _Bone:
         near = self._in_box(points)
         if len(near) == 0:
             return 0.0
-        distance, face = self._tree.query(near, distance_upper_bound=_REACH_MM)
+        found = self._tree.query(near, distance_upper_bound=_REACH_MM)
+        distance, face = np.asarray(found[0]), np.asarray(found[1])
         reached = distance < _REACH_MM
         near, distance, face = near[reached], distance[reached], face[reached]
         offset = near - self._centroids[face]

@@ -24,16 +24,10 @@ def load_case(path: Path) -> Case:
     Raises:
         CaseError: Naming the field, the offending value and the remedy.
     """
-    bundle = opened_bundle(path)
-    document = parsed_text(bundle.document())
-    checked = checked_document(document)
-    for index, structure in enumerate(checked.structures):
-        if structure.blob is not None:
-            raise CaseError(
-                f"structures[{index}].blob: blobs are known to the service only; name a file",
-                field=f"structures[{index}].blob", code="blob-unsupported",
-            )  # fmt: skip
-    return _case(checked, bundle.file)
+    with opened_bundle(path) as bundle:
+        checked = checked_document(parsed_text(bundle.document()))
+        _refuse_blobs(checked)
+        return _case(checked, bundle.file)
 
 
 def case_from_document(
@@ -51,6 +45,15 @@ def case_from_document(
     """
     fetch = files.__getitem__ if isinstance(files, Mapping) else files
     return _case(checked_document(document), _named_when_missing(fetch))
+
+
+def _refuse_blobs(document: CaseDocument) -> None:
+    for index, structure in enumerate(document.structures):
+        if structure.blob is not None:
+            raise CaseError(
+                f"structures[{index}].blob: blobs are known to the service only; name a file",
+                field=f"structures[{index}].blob", code="blob-unsupported",
+            )  # fmt: skip
 
 
 def _named_when_missing(fetch: Callable[[str], bytes]) -> Callable[[str], bytes]:

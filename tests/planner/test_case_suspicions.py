@@ -1,0 +1,108 @@
+"""Mirrored, turned or misnumbered cases raise suspicion; tilted ones do not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geometry.mesh import TriangleMesh, triangle_mesh
+from geometry.solids import ellipsoid, tube
+from planner.case import Kind, Side, Structure
+from planner.case_io import load_case
+from planner.case_io.suspicions import case_warnings
+
+FLIPS = {
+    "x": [-1.0, 1.0, 1.0],
+    "y": [1.0, -1.0, 1.0],
+    "z": [1.0, 1.0, -1.0],
+    "xy": [-1.0, -1.0, 1.0],
+}
+SAYS = {"x": "sides are exchanged", "y": "front to back", "z": "upside down", "xy": "LPS and RAS"}
+
+
+def spine() -> tuple[Structure, ...]:
+    parts = []
+    for row, level in enumerate(["L2", "L3", "L4"]):
+        z = -36.0 * row
+        body = ellipsoid(np.array([0.0, -4.0 * row, z]), np.array([24.0, 17.0, 14.0]))
+        parts.append(Structure(name=level, kind=Kind.VERTEBRA, level=level, mesh=body))
+        for side, x in ((Side.LEFT, 14.0), (Side.RIGHT, -14.0)):
+            points = np.array([[x, -10.0, z], [1.5 * x, 35.0, z]])
+            parts.append(Structure(
+                name=f"screw_{level}_{side}", kind=Kind.SCREW, level=level, side=side,
+                mesh=tube(points, 6.0),
+            ))  # fmt: skip
+    canal = tube(np.array([[0.0, 28.0, 30.0], [0.0, 18.0, -100.0]]), 15.0)
+    rod = tube(np.array([[22.0, 40.0, 10.0], [22.0, 30.0, -80.0]]), 5.5)
+    return (
+        *parts,
+        Structure(name="sac", kind=Kind.CANAL, mesh=canal),
+        Structure(name="rod", kind=Kind.ROD, side=Side.LEFT, mesh=rod),
+    )
+
+
+def moved(structures: Sequence[Structure], matrix: np.ndarray) -> tuple[Structure, ...]:
+    return tuple(
+        replace(s, mesh=TriangleMesh(
+            vertices=s.mesh.vertices @ matrix.T, faces=s.mesh.faces, is_closed=s.mesh.is_closed))
+        for s in structures
+    )  # fmt: skip
+
+
+def test_a_sound_case_raises_nothing() -> None:
+    assert case_warnings(spine(), {}) == ()
+
+
+@pytest.mark.parametrize("axes", FLIPS)
+def test_a_flipped_case_is_suspected_for_what_it_is(axes: str) -> None:
+    (problem,) = case_warnings(moved(spine(), np.diag(FLIPS[axes])), {})
+    assert problem.code == "mirror-suspicion"
+    assert SAYS[axes] in problem.message
+
+
+@settings(max_examples=60)
+@given(axis=st.integers(0, 2), degrees=st.floats(-45.0, 45.0))
+def test_a_tilted_case_raises_nothing(axis: int, degrees: float) -> None:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.eye(3)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    turn[[i, i, j, j], [i, j, i, j]] = [c, -s, s, c]
+    assert case_warnings(moved(spine(), turn), {}) == ()
+
+
+@pytest.mark.parametrize("axes", FLIPS)
+def test_a_flipped_shared_case_is_suspected(shared_cases: Path, axes: str) -> None:
+    structures = load_case(shared_cases / "sacropelvic").structures
+    problems = case_warnings(moved(structures, np.diag(FLIPS[axes])), {})
+    assert [p.code for p in problems] == ["mirror-suspicion"]
+    assert SAYS[axes] in problems[0].message
+
+
+def test_exchanged_labels_alone_are_suspected() -> None:
+    other = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
+    exchanged = [replace(s, side=other[s.side]) if s.side else s for s in spine()]
+    (problem,) = case_warnings(exchanged, {})
+    assert SAYS["x"] in problem.message
+
+
+def test_a_file_named_twice_and_a_level_given_twice_are_told() -> None:
+    first = spine()[0]
+    again = replace(first, name="copy")
+    codes = {p.code: p.message for p in case_warnings((*spine(), again), {})}
+    assert set(codes) == {"repeated-surface", "repeated-level"}
+    assert "L2 and copy" in codes["repeated-surface"]
+
+
+def test_findings_for_a_level_that_is_not_there_are_told() -> None:
+    (problem,) = case_warnings(spine(), {"T9": {"lamina_removed": True}})
+    assert problem.code == "findings-elsewhere"
+    assert "T9" in problem.message
+
+
+def test_an_open_sheet_can_be_judged_too() -> None:
+    sheet = triangle_mesh(np.array([[0.0, 0, 0], [9, 0, 0], [0, 9, 0]]), np.array([[0, 1, 2]]))
+    assert case_warnings([Structure(name="skin", kind=Kind.SKIN, mesh=sheet)], {}) == ()
