@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from geometry.arrays import Points, Vector
+from geometry.arrays import Point, Points, Vector
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import Pedicle, ScrewAxis, VertebraAnatomy
-from planner.case import HARDWARE, Case, Kind, Side
+from planner.case import HARDWARE, Case, Kind, Side, Structure
 from preview.looks import NEEDLE_COLOURS, Colour
 from preview.page import PageText, page_of
 from preview.scene import Scene, Stroke, surface_of
@@ -81,11 +81,7 @@ def _shots(
 def _scene(case: Case, anatomy: CaseAnatomy, vertebra: VertebraAnatomy) -> Scene:
     bone = case.structure(vertebra.structure)
     centre = vertebra.frame.inverse().translation_mm
-    near = [
-        s
-        for s in case.of_kind(Kind.CANAL, *HARDWARE)
-        if np.linalg.norm(s.mesh.vertices - centre, axis=1).min() < NEIGHBOURHOOD_MM
-    ]
+    near = [s for s in case.of_kind(Kind.CANAL, *HARDWARE) if _reaches(s, centre)]
     screws = [anatomy.screws.get(s.name) for s in near if s.kind is Kind.SCREW]
     return Scene(
         surfaces=(
@@ -107,6 +103,13 @@ def _scene(case: Case, anatomy: CaseAnatomy, vertebra: VertebraAnatomy) -> Scene
             ),
         ),
     )  # fmt: skip
+
+
+def _reaches(structure: Structure, centre: Point) -> bool:
+    """Whether a structure's box comes near a point; a long rod may have no vertex there."""
+    low, high = structure.mesh.bounds
+    gap = np.maximum(0.0, np.maximum(low - centre, centre - high))
+    return bool(np.linalg.norm(gap) < NEIGHBOURHOOD_MM)
 
 
 def _frame_strokes(vertebra: VertebraAnatomy) -> Iterator[Stroke]:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib as mpl
 import numpy as np
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from preview.looks import Colour
@@ -26,6 +28,10 @@ FOOTNOTE = (
     "squareness and centre the entry point before using an angle."
 )
 RULER_MM = 20.0
+BADGE = 15  # radius of a needle's number with its free border, pixels
+END_ON = 40.0  # a needle shorter than this on a picture is seen along its axis, pixels
+
+Pixel: TypeAlias = Float[np.ndarray, "2"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,34 +130,45 @@ def _ruler(pen: ImageDraw.ImageDraw, viewpoint: Viewpoint, size: tuple[int, int]
 def _numbers(
     pen: ImageDraw.ImageDraw, viewpoint: Viewpoint, scene: Scene, size: tuple[int, int]
 ) -> None:
-    """Number each needle beside its outer end, kept inside the picture."""
-    reach = 15.0
-    inside = np.array([[reach, 36.0 + reach], [size[0] - reach, size[1] - reach]])
-    taken = [np.array([x, size[1] / 2.0]) for x in (reach, size[0] - reach)]  # edge letters
-    for needle in reversed(scene.needles):  # the best one last, on top
+    """Number each needle at its outer end, where nothing else stands, with a line to it."""
+    # The edge letters' and the ruler's places are taken.
+    taken = [
+        np.array(spot)
+        for spot in (
+            (BADGE, size[1] / 2.0), (size[0] - BADGE, size[1] / 2.0), (size[0] / 2.0, 50.0),
+            (size[0] / 2.0, size[1] - BADGE), (size[0] - 50.0, size[1] - 25.0),
+        )
+    ]  # fmt: skip
+    for needle in scene.needles:
         hub, tip = viewpoint.on_picture(np.stack([needle.hub_mm, needle.points_mm[-1]]), size)
-        along = hub - tip
-        length = float(np.linalg.norm(along))
-        # A needle seen end-on has no outer end on the picture: its number goes up and aside.
-        outward = along / length if length > 40.0 else np.array([0.7071, -0.7071])
-        spot = np.clip(hub + (reach + 5.0 if length > 40.0 else 34.0) * outward, *inside)
-        aside = np.array([0.0, 2.0 * reach if spot[1] < size[1] / 2.0 else -2.0 * reach])
-        while any(float(np.linalg.norm(spot - other)) < 2.0 * reach for other in taken):
-            spot = spot + aside  # always the same way, so that it ends
+        spot = _free_spot(hub, tip, taken, size)
         taken.append(spot)
-        if length <= 40.0:
-            pen.line((*hub, *spot), fill=_ink(needle.colour), width=2)
-        _badge(pen, (float(spot[0]), float(spot[1])), str(needle.rank), needle.colour, reach - 2)
+        pen.line((*hub, *spot), fill=_ink(needle.colour), width=2)
+        _badge(pen, (float(spot[0]), float(spot[1])), str(needle.rank), needle.colour)
+
+
+def _free_spot(hub: Pixel, tip: Pixel, taken: Sequence[Pixel], size: tuple[int, int]) -> Pixel:
+    """Return where a needle's number goes: beyond its hub, or the nearest free place beside it."""
+    length = float(np.linalg.norm(hub - tip))
+    # A needle seen end-on has no outer end on the picture: its number goes up and aside.
+    seen_end_on = length < END_ON
+    along = np.array([0.7071, -0.7071]) if seen_end_on else (hub - tip) / length
+    across = np.array([-along[1], along[0]])
+    low, high = np.array([BADGE, 36.0 + BADGE]), np.array(size) - BADGE
+    spots = [
+        np.clip(hub + step * along + aside * across, low, high)
+        for aside in (0.0, 30.0, -30.0, 60.0, -60.0, 90.0, -90.0)
+        for step in ((34.0, 60.0) if seen_end_on else (20.0, -15.0, -50.0))
+    ]
+    free = (s for s in spots if all(np.linalg.norm(s - other) >= 2.0 * BADGE for other in taken))
+    return next(free, spots[0])
 
 
 def _badge(
-    pen: ImageDraw.ImageDraw,
-    centre: tuple[float, float],
-    number: str,
-    colour: Colour,
-    radius: float,
+    pen: ImageDraw.ImageDraw, centre: tuple[float, float], number: str, colour: Colour
 ) -> None:
     x, y = centre
+    radius = BADGE - 2
     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_ink(colour),
                 outline=PAGE, width=2)  # fmt: skip
     pen.text((x, y), number, font=_font(17, bold=True), fill=PAGE, anchor="mm")
@@ -162,7 +179,7 @@ def _sidebar(pen: ImageDraw.ImageDraw, left: int, text: PageText) -> None:
     for entry in text.entries:
         indent = 0
         if entry.colour is not None:
-            _badge(pen, (left + 15, down + 13), entry.number, entry.colour, 14)
+            _badge(pen, (left + 15, down + 13), entry.number, entry.colour)
             indent = 40
         if entry.heading:
             pen.text((left + indent, down), entry.heading, font=_font(18, bold=True), fill=TEXT)

@@ -81,7 +81,7 @@ def _text(case: Case, plan: Plan, scene: Scene) -> PageText:
     where = f"{scene.bone}: " if scene.bone else ""
     return PageText(
         title=f"{where}{case.name}",
-        subtitle=plan.explanation,
+        subtitle=plan.explanation if plan.trajectories else "",
         entries=(*listed, *_blocked_entry(plan), *_console_entry(plan)),
         legend=_legend(scene),
     )
