@@ -44,7 +44,7 @@ def read_glb(data: bytes) -> RawMesh:
             parts[mesh] = list(_primitives(document, buffer, mesh))
         for points, triangles in parts[mesh]:
             total += len(triangles)
-            require_triangles_within_limit(total)
+            require_triangles_within_limit(max(total, (offset + len(points)) // 3))
             vertices.append(points @ matrix[:3, :3].T + matrix[:3, 3])
             mirrored = np.linalg.det(matrix[:3, :3]) < 0.0
             faces.append((triangles[:, ::-1] if mirrored else triangles) + offset)
