@@ -16,7 +16,7 @@ import shapely.affinity
 from jaxtyping import Float
 from shapely import MultiPolygon, Polygon
 
-from geometry.arrays import Point, Vector, unit
+from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
 from geometry.sections import Plane, filled, parts, section
 from planner.anatomy.body import BodyBox
@@ -24,13 +24,17 @@ from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.morphometry import ACCEPTED, NORMS
 from planner.case import Side, Structure
 
-SEARCH_MM = np.arange(1.0, 14.5, 1.0)  # back from the posterior wall
+SEARCH_MM = np.arange(0.0, 10.5, 1.0)  # back from the posterior wall
+USUAL_MM = (-3.5, 7.0)  # where isthmuses lie behind the posterior wall; a lamina's neck is not one
+STRAY = 0.05  # added to the log of the area per mm2 beyond that
 CONVERGENCES = (0.0, 0.5, 0.9)  # radians; the oblique starts serve the pedicles of L5
-SHARPNESS = 0.15  # relative excess of area at which a section weighs 1/e in the search
+SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e in the search
+UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
 SLIDE_MM = 1.2  # how far apart sections are compared
 TILT = 0.14
 STEPS = 30
 SETTLED = 1e-9
+LEAST_CUTS = 16  # of 19; ten unknowns are fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,22 +54,34 @@ def pedicle(
         mesh: The vertebra, patient LPS, mm.
         box: Its body, in the same frame.
         side: Which pedicle.
-        level: For the range check against the literature; None leaves it out.
+        level: For where to start and for the range check against the literature; may be unknown.
 
     Returns:
         The pedicle, or why it was not found.
     """
     sign = 1.0 if side is Side.LEFT else -1.0
-    found: _Cut | str = "has no bone behind the body"
-    for convergence in CONVERGENCES:
+    reason = "has no bone behind the body"
+    unusual: Pedicle | None = None
+    for convergence in _convergences(level):
         axis = -np.cos(convergence) * box.axes[1] - sign * np.sin(convergence) * box.axes[0]
         start = _rough_isthmus(mesh, box, sign, axis)
-        if start is not None:
-            found = _smallest_section(mesh, start, axis, box.axes[2])
-        if isinstance(found, _Cut) and _is_plausible(found, box, sign):
-            return _described(found, box, side, level)
-    reason = found if isinstance(found, str) else "has its smallest section outside the arch"
-    return Unavailable(reason=f"the {side} pedicle {reason}")
+        if start is None:
+            continue
+        found = _smallest_section(mesh, box, start, axis)
+        if isinstance(found, str) or not _is_plausible(found, box, sign):
+            reason = found if isinstance(found, str) else "has its smallest section elsewhere"
+            continue
+        pedicle = _described(found, box, side, level)
+        if pedicle.confidence > UNUSUAL:
+            return pedicle
+        unusual = unusual or pedicle
+    return unusual or Unavailable(reason=f"the {side} pedicle {reason}")
+
+
+def _convergences(level: str | None) -> tuple[float, ...]:
+    """Return the directions to start from: what is usual at the level, then all there are."""
+    norm = NORMS.get(level or "")
+    return CONVERGENCES if norm is None else (norm.convergence_rad, *CONVERGENCES)
 
 
 def _rough_isthmus(mesh: TriangleMesh, box: BodyBox, sign: float, axis: Vector) -> Point | None:
@@ -84,9 +100,17 @@ def _rough_isthmus(mesh: TriangleMesh, box: BodyBox, sign: float, axis: Vector) 
             centroids.append(centroid)
     if not areas:
         return None
-    size = np.array(areas)
-    weights = np.exp(-(size / size.min() - 1.0) / SHARPNESS)
-    return weights @ np.array(centroids) / weights.sum()
+    middles = np.array(centroids)
+    cost = np.log(areas) + _stray(box, middles)
+    weights = np.exp(-(cost - cost.min()) / SHARPNESS)
+    return weights @ middles / weights.sum()
+
+
+def _stray(box: BodyBox, points: Points) -> Float[np.ndarray, " n"]:
+    """Return what the log of an area is raised by for lying too far forward or back."""
+    behind = (points - box.centre) @ box.axes[1] - box.half[1]
+    off = np.maximum(0.0, np.maximum(USUAL_MM[0] - behind, behind - USUAL_MM[1]))
+    return STRAY * off**2
 
 
 def _is_plausible(cut: _Cut, box: BodyBox, sign: float) -> bool:
@@ -124,16 +148,16 @@ _BASIS = np.column_stack(
 )
 
 
-def _smallest_section(mesh: TriangleMesh, start: Point, axis: Vector, up: Vector) -> _Cut | str:
+def _smallest_section(mesh: TriangleMesh, box: BodyBox, start: Point, axis: Vector) -> _Cut | str:
     """Slide and tilt the plane to where a parabola through nearby areas is smallest."""
-    centre = start
+    centre, up = start, box.axes[2]
     for _ in range(STEPS):
         cut = _cut(mesh, centre, axis, up)
         if cut is None:
             return "was lost while its smallest section was sought"
         middle = cut.outline.centroid
         centre = cut.plane.lifted(middle.x, middle.y)
-        step = _downhill(mesh, cut.plane, centre, up)
+        step = _downhill(mesh, box, cut.plane, centre)
         if step is None:
             return "is not separate from its surroundings"
         tilt = step[1] * cut.plane.x_axis + step[2] * cut.plane.y_axis
@@ -145,25 +169,26 @@ def _smallest_section(mesh: TriangleMesh, start: Point, axis: Vector, up: Vector
 
 
 def _downhill(
-    mesh: TriangleMesh, plane: Plane, centre: Point, up: Vector
+    mesh: TriangleMesh, box: BodyBox, plane: Plane, centre: Point
 ) -> Float[np.ndarray, "3"] | None:
     """Return how far to slide (mm) and tilt (radians) to where the area is least."""
     scale = np.array([SLIDE_MM, TILT, TILT])
-    axis = plane.normal
-    areas = np.full(len(_DESIGN), np.nan)
+    places, areas, there = [], [], []
     for i, (slide, lateral, cranial) in enumerate(_DESIGN * scale):
-        tilted = unit(axis + lateral * plane.x_axis + cranial * plane.y_axis)
-        cut = _cut(mesh, centre + slide * axis, tilted, up)
+        tilted = unit(plane.normal + lateral * plane.x_axis + cranial * plane.y_axis)
+        cut = _cut(mesh, centre + slide * plane.normal, tilted, box.axes[2])
         if cut is not None:
-            areas[i] = cut.outline.area
-    there = np.isfinite(areas)
-    if there.sum() < 16:
+            places.append(cut.plane.origin_mm)
+            areas.append(cut.outline.area)
+            there.append(i)
+    if len(there) < LEAST_CUTS:
         return None
-    logs = np.log(areas[there])
+    logs = np.log(areas)
     # a section that spills into the lamina or the body says nothing about the isthmus
-    weights = np.sqrt(np.exp(-np.maximum(0.0, logs - logs.min()) / 0.5))
+    weights = np.sqrt(np.exp(-(logs - logs.min()) / 0.5))
+    costs = logs + _stray(box, np.array(places))
     basis = _BASIS[there] * weights[:, None]
-    fit = np.linalg.lstsq(basis, logs * weights, rcond=None)[0]
+    fit = np.linalg.lstsq(basis, costs * weights, rcond=None)[0]
     curve = np.zeros((3, 3))
     for (i, j), value in zip(_SQUARES, fit[4:], strict=True):
         curve[i, j] += value
@@ -210,7 +235,7 @@ def _trust(width_mm: float, height_mm: float, level: str | None) -> tuple[float,
         ("height", height_mm, norm.pedicle_height_mm),
     ):
         if not low <= found / mean <= high:
-            return 0.4, (
+            return UNUSUAL, (
                 f"isthmus {name} {found:.1f} mm is outside {low * mean:.1f} to "
                 f"{high * mean:.1f} mm, the adult range at {level}"
             )

@@ -21,7 +21,7 @@ def vertebra_anatomy(
     """Read the frame, the body and the pedicles of a vertebra from T1 to L6.
 
     Args:
-        bone: The vertebra; its level, if any, only serves range checks.
+        bone: The vertebra; its level, if any, serves the check against adult norms.
         canal: The canal or dural sac, if there is one; it tells which way is back.
 
     Returns:
