@@ -47,15 +47,15 @@ def render_anatomy(case: Case, anatomy: CaseAnatomy, folder: Path) -> SheetResul
         return SheetResult(picture_png=None, unavailable="no vertebra could be read")
     shots = [shot for vertebra in read for shot in _shots(case, anatomy, vertebra)]
     scenes, viewpoints = [scene for scene, _ in shots], [viewpoint for _, viewpoint in shots]
+    folder.mkdir(parents=True, exist_ok=True)
+    png = folder / ANATOMY_PNG
+    png.unlink(missing_ok=True)  # an older sheet would pass for this case's
     try:
         pictures = draw_each(shots, PANEL)
     except RenderUnavailableError as missing:
         return SheetResult(picture_png=None, unavailable=str(missing))
-    folder.mkdir(parents=True, exist_ok=True)
-    page_of(pictures, viewpoints, scenes, _text(case, anatomy), columns=3).save(
-        folder / ANATOMY_PNG
-    )
-    return SheetResult(picture_png=folder / ANATOMY_PNG)
+    page_of(pictures, viewpoints, scenes, _text(case, anatomy), columns=3).save(png)
+    return SheetResult(picture_png=png)
 
 
 def _shots(

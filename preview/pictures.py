@@ -61,6 +61,7 @@ def render_preview(
     scene = scene_of(case, plan, target=target, axes=axes)
     glb, png = folder / SCENE_GLB, folder / PREVIEW_PNG
     write_glb(scene, glb)
+    png.unlink(missing_ok=True)  # an older picture would pass for this plan's
     viewpoints = viewpoints_of(scene, plan, PANEL[0] / PANEL[1])
     try:
         pictures = draw(scene, viewpoints, PANEL)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from preview.scene import Scene
 from preview.viewpoints import Picture, Viewpoint
@@ -38,7 +39,7 @@ def draw_each(shots: Sequence[tuple[Scene, Viewpoint]], size: tuple[int, int]) -
         RenderUnavailableError: If the drawing process died, as it does without OpenGL.
     """
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_prefer_egl) as pool:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare) as pool:
         try:
             return pool.submit(_draw, list(shots), size).result()
         except BrokenProcessPool as died:
@@ -48,9 +49,15 @@ def draw_each(shots: Sequence[tuple[Scene, Viewpoint]], size: tuple[int, int]) -
             ) from died
 
 
-def _prefer_egl() -> None:
-    """Choose EGL before VTK is loaded: it needs no display, and trying X11 can kill the process."""
+def _prepare() -> None:
+    """Choose EGL before VTK is loaded, and keep VTK's warnings off the user's screen.
+
+    EGL needs no display, and trying X11 can kill the process. What VTK prints before it dies is
+    said more clearly by the parent; Python's own errors come back to it as they are.
+    """
     os.environ.setdefault(OPENGL_WINDOW, "vtkEGLRenderWindow")
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _draw(shots: list[tuple[Scene, Viewpoint]], size: tuple[int, int]) -> list[Picture]:

@@ -19,7 +19,7 @@ from preview.looks import Colour, needle_colour
 from preview.pictures import PANEL, render_preview
 from preview.scene import Scene, scene_of
 from preview.viewpoints import Picture, Viewpoint, viewpoints_of
-from preview.worker import INSTALL, OPENGL_WINDOW, _draw, _prefer_egl
+from preview.worker import INSTALL, OPENGL_WINDOW, _draw, _prepare
 
 SMALL = (160, 135)
 
@@ -40,7 +40,7 @@ Draw = Callable[[Scene, tuple[Viewpoint, ...]], list[Picture]]
 def draw_small() -> Iterator[Draw]:
     """Return a function that draws small pictures, all in one process to save its start."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_prefer_egl) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_prepare) as pool:
 
         def draw(scene: Scene, viewpoints: tuple[Viewpoint, ...]) -> list[Picture]:
             try:
@@ -149,6 +149,7 @@ def test_where_nothing_can_be_drawn_the_scene_is_written_and_the_remedy_named(
 ) -> None:
     # Without OSMesa, asking VTK for it ends the process, as having no OpenGL at all does.
     monkeypatch.setenv(OPENGL_WINDOW, "vtkOSOpenGLRenderWindow")
+    (tmp_path / "preview.png").write_bytes(b"of an older plan")
     result = render_preview(small_case, small_plan, tmp_path)
     if result.picture_png is not None:
         pytest.skip("needs a machine without OSMesa, which can draw what this test forbids")
