@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+import numpy as np
+
 from geometry.mesh import MeshError, TriangleMesh
 from geometry.mesh_files.glb import glb_bytes, read_glb
 from geometry.mesh_files.obj import read_obj
@@ -58,7 +60,9 @@ def read_mesh(data: bytes, suffix: str) -> RawMesh:
         raise MeshError(
             "too-large", f"{len(data)} bytes are more than {MAX_FILE_BYTES}; decimate the surface"
         )
-    return read(data)
+    # Numbers that are not finite are refused by name below; numpy need not warn of them too.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return read(data)
 
 
 def write_mesh(mesh: TriangleMesh, suffix: str) -> bytes:

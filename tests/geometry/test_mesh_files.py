@@ -308,6 +308,12 @@ def test_vertices_that_are_not_numbers_are_counted() -> None:
         read_mesh(write_mesh(bad, "ply"), "ply")
 
 
+def test_a_signalling_not_a_number_is_refused_like_any_other() -> None:
+    data = bytearray(write_mesh(sphere(), "stl"))
+    data[96:100] = b"\x01\x00\x80\x7f"
+    assert code_of(bytes(data), "stl") == "non-finite"
+
+
 def test_indices_out_of_range_are_refused() -> None:
     faces = sphere().faces.copy()
     faces[3, 1] = 162
