@@ -30,10 +30,10 @@ def case_document(case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
         "digest": case.digest,
         "patient_position": _value(case.patient_position),
         "structures": [_structure(structure) for structure in case.structures],
-        "vertebrae": [_vertebra(vertebra) for vertebra in anatomy.vertebrae],
-        "screws": [_screw(screw) for screw in anatomy.screws],
-        "rods": [_rod(rod) for rod in anatomy.rods],
-        "cages": [_cage(cage) for cage in anatomy.cages],
+        "vertebrae": [_vertebra(*item, case) for item in anatomy.vertebrae.items()],
+        "screws": [_screw(*item) for item in anatomy.screws.items()],
+        "rods": [_rod(*item) for item in anatomy.rods.items()],
+        "cages": [_cage(*item) for item in anatomy.cages.items()],
         "findings": {level: dict(findings) for level, findings in case.findings.items()},
         "warnings": [_problem(warning) for warning in case.warnings],
     }
@@ -64,10 +64,14 @@ def _problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _vertebra(vertebra: VertebraAnatomy) -> dict[str, Any]:
+def _vertebra(name: str, vertebra: VertebraAnatomy | Unavailable, case: Case) -> dict[str, Any]:
+    if isinstance(vertebra, Unavailable):
+        nothing = {"level": case.structure(name).level, "frame": None, "body": None}
+        pedicles = _pedicles(dict.fromkeys(Side, vertebra))
+        return {"structure": name, **nothing, "pedicles": pedicles, **_missing(vertebra)}
     left, posterior, superior = vertebra.frame.rotation
     return {
-        "structure": vertebra.structure,
+        "structure": name,
         "level": vertebra.level,
         "frame": {
             "origin_mm": point_mm(vertebra.frame.inverse().translation_mm),
@@ -77,10 +81,16 @@ def _vertebra(vertebra: VertebraAnatomy) -> dict[str, Any]:
         },
         "body": _body(vertebra.body),
         "pedicles": _pedicles(vertebra.pedicles),
+        "available": True,
+        "reason": vertebra.cause,
         "confidence": round(vertebra.confidence, 3),
-        "cause": vertebra.cause,
         "warnings": list(vertebra.warnings),
     }
+
+
+def _missing(unavailable: Unavailable) -> dict[str, Any]:
+    """Say of anything that could not be read that it is not there, and why."""
+    return {"available": False, "reason": unavailable.reason, "confidence": 0.0, "warnings": []}
 
 
 def _body(body: Body) -> dict[str, float]:
@@ -118,32 +128,47 @@ def _pedicle(pedicle: Pedicle | Unavailable) -> dict[str, Any]:
     }
 
 
-def _screw(screw: ScrewAxis) -> dict[str, Any]:
+def _screw(name: str, screw: ScrewAxis | Unavailable) -> dict[str, Any]:
+    if isinstance(screw, Unavailable):
+        nothing = dict.fromkeys(("head_mm", "tip_mm", "diameter_mm", "level", "side"))
+        return {"structure": name, **nothing, "available": False, "reason": screw.reason}
     return {
-        "structure": screw.structure,
+        "structure": name,
         "head_mm": point_mm(screw.head_mm),
         "tip_mm": point_mm(screw.tip_mm),
         "diameter_mm": length_mm(screw.diameter_mm),
         "level": screw.level,
         "side": _value(screw.side),
+        "available": True,
+        "reason": None,
     }
 
 
-def _rod(rod: RodLine) -> dict[str, Any]:
+def _rod(name: str, rod: RodLine | Unavailable) -> dict[str, Any]:
+    if isinstance(rod, Unavailable):
+        nothing = dict.fromkeys(("points_mm", "diameter_mm", "side"))
+        return {"structure": name, **nothing, "available": False, "reason": rod.reason}
     return {
-        "structure": rod.structure,
+        "structure": name,
         "points_mm": [point_mm(point) for point in np.asarray(rod.points_mm)],
         "diameter_mm": length_mm(rod.diameter_mm),
         "side": _value(rod.side),
+        "available": True,
+        "reason": None,
     }
 
 
-def _cage(cage: CageEnds) -> dict[str, Any]:
+def _cage(name: str, cage: CageEnds | Unavailable) -> dict[str, Any]:
+    if isinstance(cage, Unavailable):
+        nothing = dict.fromkeys(("cranial_mm", "caudal_mm", "axis"))
+        return {"structure": name, **nothing, "available": False, "reason": cage.reason}
     return {
-        "structure": cage.structure,
+        "structure": name,
         "cranial_mm": point_mm(cage.cranial_mm),
         "caudal_mm": point_mm(cage.caudal_mm),
         "axis": _direction(cage.axis),
+        "available": True,
+        "reason": None,
     }
 
 

@@ -1,6 +1,6 @@
 """Plans, paths and cases as tables for a person at a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -44,9 +44,9 @@ def print_case(console: Console, case: Case, anatomy: CaseAnatomy) -> None:
     console.print(_vertebrae(anatomy.vertebrae))
     for warning in case.warnings:
         console.print(f"  {_sentence(warning)}", markup=False)
-    for vertebra in anatomy.vertebrae:
-        for sentence in vertebra.warnings:
-            console.print(f"  {vertebra.structure}: {sentence}", markup=False)
+    for name, vertebra in anatomy.vertebrae.items():
+        for sentence in () if isinstance(vertebra, Unavailable) else vertebra.warnings:
+            console.print(f"  {name}: {sentence}", markup=False)
     _print_disclaimer(console)
 
 
@@ -165,17 +165,17 @@ def _sentence(problem: Problem) -> str:
     return f"{problem.severity.value}: {problem.message}"
 
 
-def _vertebrae(vertebrae: Sequence[VertebraAnatomy]) -> RenderableType:
+def _vertebrae(vertebrae: Mapping[str, VertebraAnatomy | Unavailable]) -> RenderableType:
     table = _table(
         "Pedicles at their isthmus",
         ("vertebra", "level", "left, width x height mm", "right, width x height mm"),
     )
-    for vertebra in vertebrae:
-        table.add_row(
-            vertebra.structure,
-            vertebra.level,
-            *(_isthmus(vertebra.pedicles.get(side)) for side in Side),
-        )
+    for name, vertebra in vertebrae.items():
+        if isinstance(vertebra, Unavailable):
+            table.add_row(name, "-", vertebra.reason, "-")
+        else:
+            sides = (_isthmus(vertebra.pedicles.get(side)) for side in Side)
+            table.add_row(name, vertebra.level, *sides)
     return table
 
 
