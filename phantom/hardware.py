@@ -1,6 +1,7 @@
 """Pedicle screws, rods and the lucent halos of loose screws."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
@@ -21,8 +22,8 @@ _CANAL_CLEARANCE_MM = 0.3
 # Extra descent and convergence that a surgeon would add, least first, rad.
 _BENDS = tuple(
     sorted(
-        ((d, c) for d in (0.0, 0.05, 0.1, 0.15, 0.2) for c in (0.0, 0.05, 0.1)),
-        key=lambda bend: (sum(bend), bend),
+        ((d, c) for d in (-0.05, 0.0, 0.05, 0.1, 0.15) for c in (0.0, 0.05, 0.1, 0.15, 0.2, 0.25)),
+        key=lambda bend: (abs(bend[0]) + bend[1], bend),
     )
 )
 
@@ -79,8 +80,9 @@ def placed_screw(
 ) -> Screw:
     """Place a screw along a pedicle with a surgeon's small error, clear of canal and endplates.
 
-    Directions are tried from the pedicle's own with growing descent and convergence, then shorter
-    screws, until the shaft stays within the body and out of the canal.
+    Directions are tried from the pedicle's own with growing descent and convergence, then screws
+    of the neighbouring sizes, until the shaft reaches the front half of the body, stays within it
+    and out of the canal.
 
     Raises:
         ValueError: If no screw of the size fits.
@@ -88,16 +90,13 @@ def placed_screw(
     diameter, length = size_mm or usual_screw(vertebra.level)
     number = PHANTOM_LEVELS.index(vertebra.level) * 2 + (side is Side.RIGHT)
     rng = np.random.default_rng([seed, number, 3])
-    for _ in range(40):
-        error = rng.normal(0.0, 1.0, size=4).clip(-1.8, 1.8)
-        for shorter in (0.0, 5.0, 10.0):
-            for bend in _BENDS:
-                drawn = _drawn(vertebra, side, error, bend)
-                screw = replace(
-                    drawn, tip=drawn.head + (length - shorter) * drawn.axis, diameter_mm=diameter
-                )
-                if _fits(vertebra, screw):
-                    return screw
+    errors = rng.normal(0.0, 1.0, size=(4, 4)).clip(-1.8, 1.8)
+    for thinner, longer, error, bend in product((0.0, 0.5), (0.0, 5.0, -5.0), errors, _BENDS):
+        drawn = _drawn(vertebra, side, error, bend)
+        tip = drawn.head + (length + longer) * drawn.axis
+        screw = replace(drawn, tip=tip, diameter_mm=diameter - thinner)
+        if _fits(vertebra, screw):
+            return screw
     raise ValueError(f"no {diameter} mm screw fits {vertebra.level} {side}")
 
 
@@ -137,7 +136,7 @@ def _fits(vertebra: PlacedVertebra, screw: Screw) -> bool:
     inner = path[path[:, 1] < 0.1 * vertebra.shape.size.endplate_depth_mm]
     if len(inner) == 0 or float(canal.min()) < radius + _CANAL_CLEARANCE_MM:
         return False
-    return float(evaluated(vertebra.shape.body.distance, inner).max()) < -radius - 0.6
+    return float(evaluated(vertebra.shape.distance, inner).max()) < -radius - 0.4
 
 
 def screw_mesh(screw: Screw, *, segments: int = 18) -> TriangleMesh:

@@ -21,6 +21,7 @@ from phantom.spine import (
 from phantom.thorax import pleura_mesh, rib_course, rib_mesh
 from phantom.torso import pedicle_entry, skin_mesh
 from planner.case import Case, Kind, PatientPosition, Side, Structure
+from planner.case_io.digest import case_digest
 
 LETTER = MappingProxyType({Side.LEFT: "L", Side.RIGHT: "R"})
 
@@ -154,15 +155,15 @@ def build_case(recipe: Recipe) -> PhantomCase:
     }
     structures = [*_bones(recipe, column), *_hardware(column, screws)]
     structures += _soft_parts(column, seed=recipe.seed)
+    findings = {
+        f.level: {"height_loss_percent": round(100.0 * f.height_loss, 1)} for f in recipe.fractures
+    }
     case = Case(
         name=recipe.title,
         structures=tuple(structures),
-        digest="",
+        digest=case_digest(structures, PatientPosition.HFP, findings, {}),
         patient_position=PatientPosition.HFP,
-        findings={
-            f.level: {"height_loss_percent": round(100.0 * f.height_loss, 1)}
-            for f in recipe.fractures
-        },
+        findings=findings,
         provenance={
             "source": "synthetic, no patient data",
             "generator": f"python -m phantom --recipe {recipe.name} --seed {recipe.seed}",

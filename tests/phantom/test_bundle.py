@@ -11,6 +11,7 @@ from geometry.mesh_files import read_mesh
 from phantom.__main__ import main
 from phantom.bundle import write_bundle
 from phantom.recipe import RECIPES, PhantomCase, recipe_named
+from planner.case_io import load_case
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
 
@@ -58,6 +59,15 @@ def test_the_committed_sample_is_what_its_recipe_gives(name: str, tmp_path: Path
             # Other processors' sine and exponential differ in the last bits.
             assert ours.vertices.shape == theirs.vertices.shape, path
             assert np.abs(ours.vertices - theirs.vertices).max() < 1e-3, path
+
+
+def test_the_bundle_reads_back_as_the_case_that_was_built(tmp_path: Path) -> None:
+    recipe = replace(recipe_named("lumbar-fracture"), resolution_mm=1.7)
+    built = write_bundle(recipe, tmp_path)
+    read = load_case(tmp_path)
+    assert read.digest == built.case.digest
+    assert not [p for structure in read.structures for p in structure.problems]
+    assert not read.warnings
 
 
 def test_samples_are_small_enough_to_ship() -> None:
