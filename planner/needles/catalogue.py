@@ -1,4 +1,4 @@
-"""The needles that can be asked for by name: outer diameters by gauge (DOMAIN 3.1), lengths (3.2)."""
+"""The needles that can be asked for by name: diameters (DOMAIN 3.1) and lengths (3.2)."""
 
 from planner.errors import RequestError
 from planner.needles.model import CurvedTip, Needle

@@ -10,14 +10,14 @@ from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
 from planner.search.polish import polish
 
-BUDGET_BOXES = 60_000
+BUDGET_BOXES = 30_000
+TIGHTEN_SHARE = 5
 # Searched to this gap, so that what is found does not depend on where the search began.
 AIM_MM = 0.02
-ROUNDS = 4
 FLOOR_GAP_MM = 1e-3
 SEED_STEPS = (8, 8, 9, 9)
 DISTINCT_MM = 4.0
-STARTS = 6
+STARTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +41,15 @@ class SearchResult:
     settled_by: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Goal:
+    """When a run of the compiled search may stop: gap closed, nothing feasible, boxes spent."""
+
+    gap_mm: float
+    floor_mm: float
+    budget: int
+
+
 def search_family(
     family: LineFamily,
     *,
@@ -61,18 +70,23 @@ def search_family(
     optima = _optima(family, [*hints, *_seeds(family)])
     owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
     boxes, bound, closed = 0, mesh_kernels.FAR, False
-    while not closed and boxes < budget:
-        best, line = optima[0] if optima else (-mesh_kernels.FAR, np.zeros(4))
-        incumbent = line.copy()
-        found, upper, examined, closed = _bounded(
-            family, incumbent, best, min(tolerance_mm, AIM_MM), radius_mm - FLOOR_GAP_MM,
-            max(budget - boxes, budget // ROUNDS) // 2, owners,
-        )  # fmt: skip
-        boxes, bound = boxes + examined, min(bound, upper)
-        if found <= best + 1e-9:
+    floor = radius_mm - FLOOR_GAP_MM
+    for goal in (
+        _Goal(gap_mm=tolerance_mm, floor_mm=floor, budget=budget),
+        _Goal(gap_mm=min(AIM_MM, tolerance_mm), floor_mm=floor, budget=budget // TIGHTEN_SHARE),
+    ):
+        improved = True
+        while improved:
+            best, line = optima[0] if optima else (-mesh_kernels.FAR, np.zeros(4))
+            incumbent = line.copy()
+            found, upper, examined, met = _bounded(family, incumbent, best, goal, owners)
+            boxes, bound, closed = boxes + examined, min(bound, upper), closed or met
+            improved = found > best + 1e-6
+            if improved:
+                better = [*_optima(family, [incumbent]), *optima]
+                optima = _distinct(sorted(better, key=lambda pair: -pair[0]))
+        if not closed:
             break
-        better = [*_optima(family, [incumbent]), *optima]
-        optima = _distinct(sorted(better, key=lambda pair: -pair[0]))
     return SearchResult(
         lines=tuple(x for _, x in optima),
         slack_mm=tuple(s for s, _ in optima),
@@ -87,17 +101,15 @@ def _bounded(
     family: LineFamily,
     incumbent: Numbers,
     best: float,
-    tolerance_mm: float,
-    floor_mm: float,
-    budget: int,
+    goal: _Goal,
     owners: Int[np.ndarray, " n"],
 ) -> tuple[float, float, int, bool]:
     """Run the compiled search; ``incumbent`` and ``owners`` are changed in place."""
     field = family.scene.field
     found, bound, boxes, closed = _kernels.search(
         family.arrays, family.scene.tree, family.scene.skin.tree, field.values, field.origin_mm,
-        field.spacing_mm, field.cap_mm, family.root_box()[None, :], incumbent, best, tolerance_mm,
-        floor_mm, budget, owners,
+        field.spacing_mm, field.cap_mm, family.root_box()[None, :], incumbent, best, goal.gap_mm,
+        goal.floor_mm, goal.budget, owners,
     )  # fmt: skip
     return float(found), float(bound), int(boxes), bool(closed)
 

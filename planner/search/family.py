@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import HalfspaceIntersection
 
+from geometry._kernels import FAR
 from geometry.arrays import Point, Points, frozen
 from planner.approach import Gate
 from planner.needles.path import Line, Path
@@ -41,17 +42,15 @@ class LineFamily:
 
     def slack(self, x: Numbers) -> float:
         """Return the slack of line ``x``; hugely negative where it is no path of the family."""
-        value, *_ = _kernels.line_slack(
-            self.arrays, self.scene.tree, self.scene.skin.tree, x, -_kernels.FAR
-        )
+        value, *_ = _kernels.line_slack(self.arrays, self.scene.tree, self.scene.skin.tree, x, -FAR)
         return float(value)
 
     def ends(self, x: Numbers) -> tuple[Point, Point] | None:
         """Return skin entry and tip of line ``x``, scene frame, or None if it is no path."""
         value, t_tip, t_skin, _ = _kernels.line_slack(
-            self.arrays, self.scene.tree, self.scene.skin.tree, x, -_kernels.FAR
+            self.arrays, self.scene.tree, self.scene.skin.tree, x, -FAR
         )
-        if value <= -_kernels.FAR:
+        if value <= -FAR:
             return None
         start, step = _kernels.line_points(self.arrays, x)
         return start + t_skin * step, start + t_tip * step

@@ -75,32 +75,6 @@ def _witnesses(family: LineFamily, x: Numbers) -> Float[np.ndarray, "k 4"]:
     return np.array(found)
 
 
-def _witness_slack(
-    family: LineFamily, x: Numbers, witnesses: Float[np.ndarray, "k 4"], t_skin: float
-) -> Float[np.ndarray, " k"]:
-    """Slack of the line towards each witness point alone."""
-    t_tip, _ = _kernels.target_interval(family.arrays, x)
-    start, step = _kernels.line_points(family.arrays, x)
-    offset = witnesses[:, :3] - start
-    t = np.clip(offset @ step / (step @ step), t_skin, t_tip)
-    return np.linalg.norm(offset - t[:, None] * step, axis=1) - witnesses[:, 3]
-
-
-def _room(family: LineFamily, x: Numbers, t_skin: float) -> Float[np.ndarray, " m"]:
-    """Constraints of the family as slacks: window, length, cone, and target faces at the tip."""
-    arrays = family.arrays
-    t_tip, _ = _kernels.target_interval(arrays, x)
-    across = x[2:] - x[:2]
-    tip = np.array([*(x[:2] + t_tip * across), t_tip * arrays.reach])
-    length = (t_tip - t_skin) * np.sqrt(across @ across + arrays.reach**2)
-    window = -_kernels.window_distance(arrays.edges, x[0], x[1])
-    low, high = arrays.reach * arrays.cone.T
-    return np.concatenate([
-        [window, arrays.usable - length], across - low, high - across,
-        arrays.offsets - arrays.normals @ tip,
-    ])  # fmt: skip
-
-
 def _model_optimum(
     family: LineFamily,
     x0: Numbers,
@@ -112,25 +86,20 @@ def _model_optimum(
     start, step = _kernels.line_points(family.arrays, x0)
     t_skin = float(_kernels.skin_exit(family.arrays, family.scene.skin.tree, start, step))
 
+    rows = len(witnesses) + _kernels.RULES + len(family.arrays.offsets)
+    counts = (np.arange(rows) < len(witnesses)).astype(np.float64)
+    values, slopes = np.empty(rows), np.empty((rows, 4))
+
     def constraints(y: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " m"]:
-        x = x0 + y[:4]
-        return np.concatenate([
-            _witness_slack(family, x, witnesses, t_skin) - y[4],
-            _room(family, x, t_skin),
-        ])  # fmt: skip
+        _kernels.constraints(family.arrays, x0 + y[:4], witnesses, t_skin, values)
+        return values - counts * y[4]
 
     def jacobian(y: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "m 5"]:
-        columns = []
-        for k in range(4):
-            nudge = np.zeros(5)
-            nudge[k] = 1e-5
-            columns.append((constraints(y + nudge) - constraints(y - nudge)) / 2e-5)
-        last = np.zeros_like(columns[0])
-        last[: len(witnesses)] = -1.0
-        return np.stack([*columns, last], axis=1)
+        _kernels.constraint_slopes(family.arrays, x0 + y[:4], witnesses, t_skin, slopes)
+        return np.column_stack([slopes, -counts])
 
     wish = preferred - x0
-    first = float(_witness_slack(family, x0, witnesses, t_skin).min())
+    first = float((constraints(np.zeros(5)) + (1.0 - counts) * mesh_kernels.FAR).min())
     done = minimize(
         lambda y: -y[4] + PREFERENCE * float(((y[:4] - wish) ** 2).sum()),
         np.concatenate([np.zeros(4), [first]]),

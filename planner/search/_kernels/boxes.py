@@ -1,10 +1,4 @@
-"""Compiled branch and bound over lines through a gate window.
-
-A line is four numbers ``x = (a, b, c, d)``: it pierces the gate plane at in-plane position (a, b)
-and the aim plane, parallel to it at distance ``reach``, at (c, d). Its point at distance
-``t * reach`` from the gate plane is
-
-    p(t) = origin + lerp(a, c; t) lateral + lerp(b, d; t) cranial + t reach axis.
+"""Boxes of lines: what no line of a box can exceed, and the branch and bound over them.
 
 Over a box of half-widths (ha, hb, hc, hd) the point at t moves by at most
 ``rho(t) = hypot(|1 - t| ha + |t| hc, |1 - t| hb + |t| hd)``, so for *any* t that every line of the
@@ -13,86 +7,22 @@ The numbers sit where space is tight, at the gate and at the target, and there t
 """
 
 import math
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from geometry._kernels import (
-    FAR,
-    OPTIONS,
-    interpolate,
-    point_query,
-    segment_crossings,
-    segment_query,
+from geometry._kernels import FAR, OPTIONS, interpolate, point_query, segment_query
+from planner.search._kernels.lines import (
+    in_cone,
+    line_points,
+    line_slack,
+    window_distance,
+    within_skin,
 )
 
 ROUNDING_MM = 1e-6
-BEHIND_MM = 400.0
 STEP_MM = 1.0
 BEYOND_MM = 10.0
-
-
-class Family(NamedTuple):
-    """The lines through one gate and what limits them; all in the scene's frame.
-
-    ``origin``, ``lateral``, ``cranial``, ``axis`` (3,): the gate plane; ``reach``: distance of the
-    aim plane; ``cone`` (2, 2): least and greatest lateral and cranial slope; ``edges`` (k, 4):
-    window outline (a0, b0, a1, b1), even-odd; ``normals`` (m, 3), ``offsets`` (m,): target
-    half-spaces ``n . p <= c`` in (lateral, cranial, axis) coordinates; ``plane_normal`` (3,),
-    ``plane_offset``: the skin stand-off plane, used where ``has_skin`` is False; ``usable``:
-    longest path, mm.
-    """
-
-    origin: np.ndarray
-    lateral: np.ndarray
-    cranial: np.ndarray
-    axis: np.ndarray
-    reach: float
-    cone: np.ndarray
-    edges: np.ndarray
-    normals: np.ndarray
-    offsets: np.ndarray
-    has_skin: bool
-    plane_normal: np.ndarray
-    plane_offset: float
-    usable: float
-
-
-@numba.njit(**OPTIONS)
-def window_distance(edges, a, b):
-    """Signed distance from (a, b) to the window's outline, negative inside (even-odd rule)."""
-    inside = False
-    best = FAR
-    for i in range(edges.shape[0]):
-        x0, y0, x1, y1 = edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3]
-        dx, dy = x1 - x0, y1 - y0
-        length2 = dx * dx + dy * dy
-        t = 0.0
-        if length2 > 0.0:
-            t = min(max(((a - x0) * dx + (b - y0) * dy) / length2, 0.0), 1.0)
-        x, y = x0 + t * dx - a, y0 + t * dy - b
-        best = min(best, x * x + y * y)
-        if (y0 > b) != (y1 > b) and a < x0 + (b - y0) / (y1 - y0) * dx:
-            inside = not inside
-    return -math.sqrt(best) if inside else math.sqrt(best)
-
-
-@numba.njit(**OPTIONS)
-def target_interval(family, x):
-    """Return the t between which the line is in the target; the first is at least 0."""
-    t_in, t_out = 0.0, FAR
-    for i in range(family.offsets.shape[0]):
-        n = family.normals[i]
-        at_gate = n[0] * x[0] + n[1] * x[1] - family.offsets[i]
-        at_aim = n[0] * x[2] + n[1] * x[3] + n[2] * family.reach - family.offsets[i]
-        if at_aim < at_gate:
-            t_in = max(t_in, at_gate / (at_gate - at_aim))
-        elif at_aim > at_gate:
-            t_out = min(t_out, at_gate / (at_gate - at_aim))
-        elif at_gate > 0.0:
-            return 0.0, -1.0
-    return t_in, t_out
 
 
 @numba.njit(**OPTIONS)
@@ -120,91 +50,10 @@ def box_reach(family, x, h):
 
 
 @numba.njit(**OPTIONS)
-def line_points(family, x):
-    """Return the line's gate point and its step to the aim plane (t from 0 to 1), scene frame."""
-    start = np.empty(3)
-    step = np.empty(3)
-    for k in range(3):
-        start[k] = family.origin[k] + x[0] * family.lateral[k] + x[1] * family.cranial[k]
-        step[k] = (
-            (x[2] - x[0]) * family.lateral[k]
-            + (x[3] - x[1]) * family.cranial[k]
-            + family.reach * family.axis[k]
-        )
-    return start, step
-
-
-@numba.njit(**OPTIONS)
-def in_cone(family, x, h):
-    """Whether some line of the box runs in the cone of directions."""
-    for k in range(2):
-        slope = (x[2 + k] - x[k]) / family.reach
-        spread = (h[2 + k] + h[k]) / family.reach
-        if slope + spread < family.cone[k, 0] or slope - spread > family.cone[k, 1]:
-            return False
-    return True
-
-
-@numba.njit(**OPTIONS)
 def box_spread(h, t):
     """Return how far the point at t moves at most over a box of half-widths ``h``."""
     near, far = abs(1.0 - t), abs(t)
     return math.hypot(near * h[0] + far * h[2], near * h[1] + far * h[3])
-
-
-@numba.njit(**OPTIONS)
-def skin_exit(family, skin, start, step):
-    """Return the t < 0 at which the line first leaves the body backwards, or 1 if it never does."""
-    if family.has_skin:
-        far = BEHIND_MM / math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
-        hits = segment_crossings(skin, start, start - far * step)
-        return -far * hits[0] if hits.shape[0] > 0 else 1.0
-    height, rate = -family.plane_offset, 0.0
-    for k in range(3):
-        height += family.plane_normal[k] * start[k]
-        rate += family.plane_normal[k] * step[k]
-    # The body lies where n . p <= offset; backwards is towards larger n . p.
-    if rate >= 0.0 or height > 0.0:
-        return 1.0
-    return -height / rate
-
-
-@numba.njit(**OPTIONS)
-def within_skin(family, skin, start, step, t, radius):
-    """Whether all points within ``radius`` of the line from t <= 0 to the gate are in the body."""
-    if family.has_skin:
-        _, found, _, _, _, _ = segment_query(skin, start, start + t * step, radius)
-        return found < 0
-    near, far = -family.plane_offset, -family.plane_offset
-    for k in range(3):
-        near += family.plane_normal[k] * start[k]
-        far += family.plane_normal[k] * (start[k] + t * step[k])
-    return max(near, far) <= -radius
-
-
-@numba.njit(**OPTIONS)
-def line_slack(family, tree, skin, x, worth):
-    """Slack of the path along line ``x``; -FAR where the line is no path.
-
-    Returns slack (if at most ``worth`` it may be too large), t of the tip, t of the skin, owner.
-    """
-    if window_distance(family.edges, x[0], x[1]) > 0.0 or not in_cone(family, x, np.zeros(4)):
-        return -FAR, 0.0, 0.0, -1
-    t_tip, t_out = target_interval(family, x)
-    if t_tip > t_out:
-        return -FAR, 0.0, 0.0, -1
-    start, step = line_points(family, x)
-    t_skin = skin_exit(family, skin, start, step)
-    length = (t_tip - t_skin) * math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
-    if t_skin > 0.0 or length > family.usable:
-        return -FAR, 0.0, 0.0, -1
-    value, found, s, qx, qy, qz = segment_query(tree, start, start + t_tip * step, FAR)
-    if value <= worth:
-        return value, t_tip, t_skin, tree.owner[found]
-    more, other, s, qx, qy, qz = segment_query(tree, start + t_skin * step, start, value)
-    if other >= 0:
-        value, found = more, other
-    return value, t_tip, t_skin, tree.owner[found]
 
 
 @numba.njit(**OPTIONS)
@@ -266,7 +115,7 @@ def box_bound(family, tree, skin, field, field_origin, spacing, cap, x, h, hint,
                 break
             jump = max(STEP_MM, 0.8 * (value - error + rho - enough)) / speed
             t = max(t - jump, last)
-    if low > enough:
+    if low > enough and best < FAR:
         return best + ROUNDING_MM, best_t, -1
     owner = -1
     for turn in range(2):
@@ -424,11 +273,3 @@ def search(
             size += 1
             _sift_up(heap, size - 1)
     return best, max(aside, best), examined, True
-
-
-@numba.njit(**OPTIONS)
-def sample(family, tree, skin, lines, slack):
-    """Fill ``slack`` (n,) with the slack of each of ``lines`` (n, 4); -FAR for no path."""
-    for i in range(lines.shape[0]):
-        value, _, _, _ = line_slack(family, tree, skin, lines[i], -FAR)
-        slack[i] = value

@@ -1,0 +1,25 @@
+"""Compiled loops: arrays and scalars only, no policy, no needle.
+
+All arithmetic is float64 without fast-math: results enter proofs.
+"""
+
+from geometry._kernels.grid import fill_grid, flood_signs, interpolate
+from geometry._kernels.inside import farthest_on_segment, winding_number
+from geometry._kernels.query import point_query, segment_crossings, segment_query
+from geometry._kernels.tree import FAR, OPTIONS, Tree, build_order, node_slack
+
+__all__ = [
+    "FAR",
+    "OPTIONS",
+    "Tree",
+    "build_order",
+    "farthest_on_segment",
+    "fill_grid",
+    "flood_signs",
+    "interpolate",
+    "node_slack",
+    "point_query",
+    "segment_crossings",
+    "segment_query",
+    "winding_number",
+]
