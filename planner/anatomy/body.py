@@ -25,7 +25,7 @@ SETTLED_MM = 1e-10
 COARSE_REACH_MM = 12.0  # surface farther than this from a face is not of it; canals are deeper
 REACH_MM = 7.0
 SMALL_TRIANGLE_MM2 = 1.0
-LEAST_RADIUS_MM = 4.0  # of the circle in the midsagittal body; the smallest adult body has 7
+LEAST_RADIUS_MM = 2.0  # of the circle in the midsagittal body; an intact adult body has 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,7 +114,7 @@ def _near_box(surface: Surface, box: BodyBox) -> Surface:
 def rough_box(
     mesh: TriangleMesh, mirror: MirrorPlane, canal: TriangleMesh | None
 ) -> BodyBox | Unavailable:
-    """Find the body in the midsagittal section: the piece with the largest inscribed circle."""
+    """Find the body in the midsagittal section: the piece with the most bone around its middle."""
     left = mirror.normal * (1.0 if mirror.normal[0] >= 0.0 else -1.0)
     across = np.linalg.svd(left[None, :])[2][1:]
     plane = Plane(origin_mm=mirror.origin_mm, x_axis=across[0], y_axis=np.cross(left, across[0]))
@@ -122,7 +122,13 @@ def rough_box(
     if not pieces:
         return Unavailable(reason="the plane of symmetry does not cut the bone")
     circles = [shapely.maximum_inscribed_circle(p, tolerance=0.01) for p in pieces]
-    largest = max(range(len(pieces)), key=lambda i: circles[i].length)
+    # a crushed body can be lower than its spinous process is tall, but it is always far wider
+    middles = [plane.lifted(*c.coords[0]) for c in circles]
+    size = [
+        c.length * _width_at(mesh, m, left, across[0])
+        for c, m in zip(circles, middles, strict=True)
+    ]
+    largest = int(np.argmax(size))
     middle, radius = np.array(circles[largest].coords[0]), circles[largest].length
     if radius < LEAST_RADIUS_MM:
         return Unavailable(
@@ -141,6 +147,17 @@ def rough_box(
         axes=np.stack([left, posterior, np.cross(left, posterior)]),
         half=np.array([1.25 * half_depth, half_depth, half_height]),
     )
+
+
+def _width_at(mesh: TriangleMesh, point: Point, left: Vector, across: Vector) -> float:
+    """Return how far bone reaches sideways through a point inside it, mm."""
+    piece = section(mesh, Plane(origin_mm=point, x_axis=left, y_axis=across)).at(0.0, 0.0)
+    if piece is None:
+        return 0.0
+    chord = shapely.LineString([(-200.0, 0.0), (200.0, 0.0)]).intersection(filled(piece))
+    spans = [g for g in getattr(chord, "geoms", [chord]) if not g.is_empty]
+    middle = shapely.Point(0.0, 0.0)
+    return float(min(spans, key=lambda g: g.distance(middle)).length) if spans else 0.0
 
 
 def _rear_point(
@@ -244,6 +261,8 @@ def settled_box(surface: Surface, box: BodyBox) -> tuple[BodyBox, dict[str, Face
         reach_mm = COARSE_REACH_MM if step < COARSE_STEPS else REACH_MM
         for name, look in LOOKS.items():
             face = fit_face(surface, box, look, reach_mm)
+            if face is None and look.axis == 0:  # a crushed side: the width stays as it is
+                face = Face(at_centre=box.half[0], slope=np.zeros(2), spread_mm=0.0, coverage=0.6)
             if face is None:
                 return Unavailable(reason=f"the body has no {name} face to fit")
             faces[name] = face

@@ -120,7 +120,9 @@ def _is_plausible(cut: _Cut, box: BodyBox, sign: float) -> bool:
     axis = box.axes @ cut.plane.normal
     beside = 0.35 < sign * local[0] / box.half[0] < 1.7
     behind = 0.7 * box.half[1] < local[1] < box.half[1] + 16.0
-    return bool(beside and behind and abs(local[2]) < 1.2 * box.half[2] and axis[1] < -0.5)
+    # measured by the depth too, because a crushed body has lost its height
+    level = abs(local[2]) < 1.2 * max(box.half[2], 0.7 * box.half[1])
+    return bool(beside and behind and level and axis[1] < -0.5)
 
 
 def _cut(mesh: TriangleMesh, near: Point, axis: Vector, up: Vector) -> _Cut | None:
