@@ -17,7 +17,7 @@ from rich.console import Console
 
 from api import DISCLAIMER
 from api.case_documents import case_document
-from api.cli_files import announce, read_request, write_plan, write_text
+from api.cli_files import announce, read_request, write_check, write_plan
 from api.documents import dump, plan_document, trajectory_document
 from api.problems import problem_of
 from api.progress import shown_progress
@@ -33,6 +33,7 @@ from planner.case_io import load_case
 from planner.errors import InputError, RequestError
 from planner.planning import evaluate as measured
 from planner.planning import plan as planned
+from planner.prepared import PreparedCase
 
 
 @contextmanager
@@ -123,12 +124,15 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
             f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",
             field="target", code="missing",
         )  # fmt: skip
-    request_in_force = checked(PlanRequestDocument, asked).request()
+    in_force = checked(PlanRequestDocument, asked).request()
     with shown_progress() as progress:
-        progress("read", 0.0)
-        case = load_case(case_path)
-        made = planned(case, request_in_force, progress=progress)
-        notes = [] if out is None else write_plan(case, made, out, progress=progress)
+        progress("reading the case", 0.0)
+        prepared = PreparedCase(load_case(case_path))
+        made = planned(prepared, in_force, progress=progress)
+        notes = []
+        if out is not None:
+            progress("drawing", 1.0)
+            notes = write_plan(prepared, in_force, made, out)
     if as_json:
         sys.stdout.write(dump(plan_document(made)))
     else:
@@ -160,9 +164,9 @@ def evaluate(
         asked["target"] = target_from_short_form(target)
     request = checked(EvaluationDocument, asked).request()
     with shown_progress() as progress:
-        progress("read", 0.0)
+        progress("reading the case", 0.0)
         case = load_case(case_path)
-        progress("measure", 0.5)
+        progress("measuring", 0.5)
         trajectory = measured(case, request)
     if as_json:
         sys.stdout.write(dump(trajectory_document(trajectory)))
@@ -175,17 +179,16 @@ def evaluate(
 def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None) -> None:
     """Read a case and report every problem found in it, and the derived anatomy."""
     with shown_progress() as progress:
-        progress("read", 0.0)
+        progress("reading the case", 0.0)
         case = load_case(case_path)
-        progress("anatomy", 0.5)
+        progress("reading the anatomy", 0.5)
         anatomy = describe_case(case)
-    document = dump(case_document(case, anatomy))
+        notes = [] if out is None else write_check(case, anatomy, out)
     if as_json:
-        sys.stdout.write(document)
+        sys.stdout.write(dump(case_document(case, anatomy)))
     else:
         print_case(_console(), case, anatomy)
-    if out is not None:
-        announce([f"wrote {write_text(out / 'check.json', document)}"])
+    announce(notes)
 
 
 @app.command()

@@ -1,17 +1,20 @@
 """The files that the command line reads and writes."""
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from api.case_documents import case_document
 from api.documents import dump, plan_document
-from api.progress import Report
+from api.drawing import draw_anatomy, draw_plan
 from api.strict_json import parsed_object
+from planner.anatomy.describe import CaseAnatomy
 from planner.case import Case
 from planner.errors import RequestError
+from planner.prepared import PreparedCase
+from planner.request import PlanRequest
 from planner.result import Plan
 
 
@@ -49,15 +52,22 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
-def write_plan(case: Case, plan: Plan, folder: Path, *, progress: Report) -> list[str]:
-    """Write plan.json and the renderings, and return what to tell about them."""
-    notes = [f"wrote {write_text(folder / 'plan.json', dump(plan_document(plan)))}"]
-    progress("draw", 0.95)
-    # Loaded here and by name: drawing takes a second to load, and most commands do not draw.
-    drawn = importlib.import_module("preview.pictures").render_preview(case, plan, folder)
-    notes.append(f"wrote {drawn.scene_glb}")
-    notes.append(drawn.unavailable or f"wrote {drawn.picture_png}")
-    return notes
+def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder: Path) -> list[str]:
+    """Write plan.json, scene.glb and preview.png, and return what to tell about them."""
+    written = write_text(folder / "plan.json", dump(plan_document(plan)))
+    drawn = draw_plan(prepared, request.target, plan, folder)
+    return [
+        f"wrote {written}",
+        f"wrote {drawn.scene_glb}",
+        drawn.unavailable or f"wrote {drawn.picture_png}",
+    ]
+
+
+def write_check(case: Case, anatomy: CaseAnatomy, folder: Path) -> list[str]:
+    """Write check.json and anatomy.png, and return what to tell about them."""
+    written = write_text(folder / "check.json", dump(case_document(case, anatomy)))
+    drawn = draw_anatomy(case, anatomy, folder)
+    return [f"wrote {written}", drawn.unavailable or f"wrote {drawn.picture_png}"]
 
 
 def announce(notes: Sequence[str]) -> None:

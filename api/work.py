@@ -4,7 +4,6 @@ Everything here takes and returns plain data, because it crosses between process
 plans lately used are kept in memory.
 """
 
-import importlib
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from api.bundle import read_bundle
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document
+from api.drawing import draw_plan
 from api.problems import (
     RenderingUnavailableError,
     StalePlanError,
@@ -100,12 +100,12 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
             field="plan_id", code="stale-plan",
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as drawings:
-        # Loaded here and by name: most workers never draw, and it takes a second.
-        pictures = importlib.import_module("preview.pictures")
-        result = pictures.render_preview(_case(folder).case, made, Path(drawings))
-        if file_name == pictures.PREVIEW_PNG and result.unavailable is not None:
-            raise RenderingUnavailableError(result.unavailable)
-        return (Path(drawings) / file_name).read_bytes()
+        target = checked(PlanRequestDocument, document).request().target
+        result = draw_plan(_case(folder), target, made, Path(drawings))
+        path = Path(drawings) / file_name
+        if not path.exists():
+            raise RenderingUnavailableError(result.unavailable or f"{file_name} was not drawn")
+        return path.read_bytes()
 
 
 def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Hands plans and anatomy to ``preview``, which is loaded only when something is drawn."""
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from planner.prepared import PreparedCase
+from planner.question import orientation
+from planner.request import TargetSpec
+from planner.result import Plan
+from planner.target import TargetRegion, bone_of, region_of
+
+if TYPE_CHECKING:
+    from planner.anatomy.describe import CaseAnatomy
+    from planner.case import Case
+    from preview.anatomy_sheet import SheetResult
+    from preview.pictures import PreviewResult
+
+
+def draw_plan(
+    prepared: PreparedCase, target: TargetSpec, plan: Plan, folder: Path
+) -> "PreviewResult":
+    """Write ``scene.glb`` and, where the machine can draw, ``preview.png`` of a plan.
+
+    Args:
+        prepared: The case that was planned on.
+        target: What was asked for; the region it stands for is shown.
+        plan: The plan to show.
+        folder: Where to write.
+    """
+    bone = bone_of(prepared, target)
+    axes = orientation(prepared, bone)
+    region = region_of(prepared, target, bone, axes)
+    result: PreviewResult = _preview("pictures").render_preview(
+        prepared.case,
+        plan,
+        folder,
+        target=region if isinstance(region, TargetRegion) else None,
+        axes=axes,
+    )
+    return result
+
+
+def draw_anatomy(case: "Case", anatomy: "CaseAnatomy", folder: Path) -> "SheetResult":
+    """Write ``anatomy.png``, where the machine can draw: what was read from the meshes."""
+    result: SheetResult = _preview("anatomy_sheet").render_anatomy(case, anatomy, folder)
+    return result
+
+
+def _preview(module: str) -> Any:  # noqa: ANN401  a module
+    """Return a module of ``preview``: most commands and workers never draw, and it loads slowly."""
+    return importlib.import_module(f"preview.{module}")
