@@ -15,7 +15,10 @@ from planner.result import Certificate, Clearance, Plan, Trajectory, View, ViewR
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print a plan: the ranked trajectories, what was searched, and the explanation."""
+    """Print a plan: the ranked trajectories, what was searched, and the explanation.
+
+    The explanation ends with what it must not be used for.
+    """
     if plan.trajectories:
         console.print(_ranking(plan.trajectories))
     console.print(_certificates(plan.certificates))
@@ -26,7 +29,6 @@ def print_plan(console: Console, plan: Plan) -> None:
             console.print(f"  {trajectory.rank}: {caution}", markup=False)
     for warning in plan.warnings:
         console.print(f"  warning: {warning}", markup=False)
-    _print_disclaimer(console)
 
 
 def print_trajectory(console: Console, trajectory: Trajectory) -> None:

@@ -27,6 +27,7 @@ from planner.case_io import case_from_document
 from planner.errors import CaseError, RequestError
 from planner.planning import evaluate, plan
 from planner.prepared import PreparedCase
+from planner.request import TargetSpec
 from planner.result import Plan
 
 _Kept = TypeVar("_Kept")
@@ -51,6 +52,7 @@ class Recent(Generic[_Kept]):
 
 _cases: Recent[PreparedCase] = Recent(4)
 _plans: Recent[Plan] = Recent(16)
+_drawings: Recent[dict[str, bytes]] = Recent(4)
 
 
 def load() -> None:
@@ -99,13 +101,21 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
             f"was made by another version of the planner than {made.planner_version}; plan again",
             field="plan_id", code="stale-plan",
         )  # fmt: skip
-    with tempfile.TemporaryDirectory() as drawings:
-        target = checked(PlanRequestDocument, document).request().target
-        result = draw_plan(_case(folder), target, made, Path(drawings))
-        path = Path(drawings) / file_name
-        if not path.exists():
-            raise RenderingUnavailableError(result.unavailable or f"{file_name} was not drawn")
-        return path.read_bytes()
+    request = checked(PlanRequestDocument, document).request()
+    files = _drawings.get(
+        (folder.name, request.digest), lambda: _draw(_case(folder), request.target, made)
+    )
+    if file_name not in files:
+        raise RenderingUnavailableError(files["unavailable"].decode())
+    return files[file_name]
+
+
+def _draw(prepared: PreparedCase, target: TargetSpec, made: Plan) -> dict[str, bytes]:
+    """Return the drawn files by name, with why one is missing under ``unavailable``."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = draw_plan(prepared, target, made, Path(folder))
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return {**files, "unavailable": (result.unavailable or "it was not drawn").encode()}
 
 
 def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
