@@ -16,7 +16,7 @@ def explanation(
 ) -> str:
     """Return a few sentences: how many paths, the best one, and why the other ways are closed."""
     region = question.region
-    goal = region.label if isinstance(region, TargetRegion) else "the target"
+    goal = region.label if isinstance(region, TargetRegion) else "target"
     sentences = [_headline(trajectories, certificates, goal)]
     if trajectories:
         sentences.append(_best(trajectories[0]))
@@ -52,7 +52,7 @@ def _closed(certificates: list[Certificate]) -> list[str]:
         if all(c.status is Status.INFEASIBLE for c in members):
             by = sorted({name for c in members for name in c.limiting_structures})
             blockers = f" by {', '.join(by)}" if by else ""
-            sentences.append(f"{approach} {side} is blocked{blockers} (proved).".capitalize())
+            sentences.append(f"{approach.value.capitalize()} {side} is blocked{blockers} (proved).")
         elif all(c.upper_bound_mm is None for c in members):
             sentences.append(members[0].statement)
     return sentences

@@ -71,8 +71,16 @@ def plan(
     clock.append(time.perf_counter())
     tell("verifying on the meshes", 0.92)
     found = [(s, _measured(question, s)) for s in searched]
-    candidates = [t for _, trajectories in found for t in trajectories if t.margin_mm >= 0.0]
-    order = Order(level=question.bone.level, policy=request.policy)
+    candidates = [
+        t
+        for _, trajectories in found
+        for t in trajectories
+        if t.margin_mm >= 0.0 and t.reaches_target
+    ]
+    order = Order(
+        level=question.bone.level, side=region.screw.side if region.screw else None,
+        policy=request.policy,
+    )  # fmt: skip
     best = ranked(candidates, order, request.max_trajectories)
     certificates = [*(_certificate(s, ts, tolerance) for s, ts in found), *missing]
     clock.append(time.perf_counter())

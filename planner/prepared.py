@@ -5,9 +5,9 @@ import numpy as np
 from geometry.arrays import Point, Rotation
 from geometry.exact import MeshDistance
 from planner.anatomy.hardware import cage_ends
+from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.anatomy.screw import screw_axis
 from planner.anatomy.vertebra import vertebra_anatomy
-from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.case import Case, Kind, Structure
 from planner.errors import RequestError
 

@@ -1,7 +1,8 @@
 """The order of trajectories, and the reasons for it.
 
 A path that keeps every preferred distance is comfortable, and comfortable paths come first.
-Among them the approach that suits the level decides (DOMAIN 1.4 D1: transpedicular in the
+Among them a target at a screw is reached from that screw's side if it can be; then the approach
+that suits the level decides (DOMAIN 1.4 D1: transpedicular in the
 lumbar and lower thoracic spine, extrapedicular above T9), then the margin; among the others the
 margin alone.
 """
@@ -25,9 +26,10 @@ SAME_ENTRY_MM = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What ranking needs to know beside the trajectories."""
+    """What ranking needs to know beside the trajectories: level, side (if any) and policy."""
 
     level: str | None
+    side: Side | None
     policy: Policy
 
 
@@ -64,8 +66,9 @@ def ranked(candidates: Sequence[Trajectory], order: Order, most: int) -> tuple[T
 def _key(t: Trajectory, order: Order) -> tuple[object, ...]:
     comfortable = is_comfortable(t, order.policy)
     preference = approach_preference(t.approach, order.level) if comfortable else 0
+    across = comfortable and order.side is not None and t.side is not order.side
     side = 0 if t.side is Side.LEFT else 1
-    return (not comfortable, preference, -t.margin_mm, -t.outer_diameter_mm, side, t.needle)
+    return (not comfortable, across, preference, -t.margin_mm, -t.outer_diameter_mm, side, t.needle)
 
 
 def _same_way(a: Trajectory, b: Trajectory) -> bool:

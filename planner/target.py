@@ -4,7 +4,7 @@ A region is a set of half-spaces ``n . x <= c`` in patient LPS. Going deeper nev
 clearance, so a path ends where it first enters the region: depth follows in closed form.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +33,7 @@ TIP_NEIGHBOURHOOD_MM = 5.0  # DOMAIN 1.2 T2: a few mm beside the tip, 2-5 [A]
 HALO_THICKNESS_MM = 1.5  # DOMAIN 3.5: 1.0-3.5 [A]; used where no lucency is segmented
 HALO_FROM = 0.25  # of the shaft, from the head: the halo target starts inside the bone [A]
 CAGE_SLAB_MM = (1.5, 7.0)  # slab of bone against the cage's end [A]
+OFF_ENDPLATE_MM = 1.0  # a tip near a screw still ends this far inside the endplates [A]
 LESION_CORE_MM = 2.0  # smallest ball about a lesion's centroid that counts as its core [A]
 
 
@@ -180,6 +181,28 @@ def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) 
     )  # fmt: skip
 
 
+def between_endplates(region: TargetRegion, anatomy: VertebraAnatomy | Unavailable) -> TargetRegion:
+    """Cut a region to the bone between the endplates, so that no tip ends in a disc.
+
+    A region around a screw that itself breaches an endplate keeps its centre: then it is left
+    as it is, and the breach is noted.
+    """
+    if isinstance(anatomy, Unavailable):
+        return region
+    out, body = anatomy.frame.inverse(), anatomy.body
+    normals = out.vectors(np.stack([body.superior_normal, body.inferior_normal]))
+    points = out.points(np.stack([body.superior_mm, body.inferior_mm])) - OFF_ENDPLATE_MM * normals
+    offsets = np.einsum("ij,ij->i", normals, points)
+    if np.any(normals @ region.centre_mm > offsets - OFF_ENDPLATE_MM):
+        note = f"{region.label} lies at an endplate: the tip may end in the disc"
+        return replace(region, notes=(*region.notes, note))
+    return replace(
+        region,
+        normals=frozen(np.concatenate([region.normals, normals])),
+        offsets=frozen(np.concatenate([region.offsets, offsets])),
+    )
+
+
 def cage_interface(bone: Structure, ends: CageEnds, end: CageEnd, left: Vector) -> TargetRegion:
     """Return a slab of bone against one end of a cage (DOMAIN 1.2 T7)."""
     outward = ends.axis if end is CageEnd.CRANIAL else -ends.axis
@@ -244,12 +267,14 @@ def region_of(
             return anatomy if isinstance(anatomy, Unavailable) else anterior_body(bone, anatomy)
         case ScrewHalo(screw=name):
             axis = prepared.screw(name, field="target.screw")
-            return screw_halo(prepared.case, bone, axis, axes[0])
+            halo = screw_halo(prepared.case, bone, axis, axes[0])
+            return between_endplates(halo, prepared.bone(bone))
         case ScrewTip(screw=name):
             axis = prepared.screw(name, field="target.screw")
-            return ball(
+            tip = ball(
                 bone, axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, screw=axis, label=f"tip of {name}"
             )
+            return between_endplates(tip, prepared.bone(bone))
         case CageInterface(cage=name, end=end):
             return cage_interface(bone, prepared.cage(name, field="target.cage"), end, axes[0])
         case Lesion(structure=name):

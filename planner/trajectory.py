@@ -52,7 +52,6 @@ def _trajectory(
     at_bone = first_bone(question.prepared, bone, path)
     entry, tip = path[0].start_mm, path[-1].end_mm
     length = path_length_mm(path)
-    region = question.region
     last = path_chords(path)[-2:]
     return Trajectory(
         rank=0,
@@ -70,7 +69,7 @@ def _trajectory(
         clearances=measured,
         margin_mm=margin,
         limiting_structure=limiting,
-        reaches_target=isinstance(region, TargetRegion) and region.contains(tip, tolerance_mm=1e-3),
+        reaches_target=_reaches(question, tip),
         tolerance=_tolerance(margin, length),
         views=views_for(
             last[1] - last[0], c_arm=question.c_arm, position=question.position,
@@ -79,6 +78,18 @@ def _trajectory(
         cautions=tuple(_cautions(question, needle, path, approach, measured)),
         reasons=(),
     )  # fmt: skip
+
+
+def _reaches(question: Question, tip: Point) -> bool:
+    """Whether the tip ends in the target region and in bone, or in a lucency or lesion in it."""
+    region = question.region
+    if not isinstance(region, TargetRegion) or not region.contains(tip, tolerance_mm=1e-3):
+        return False
+    prepared = question.prepared
+    holders = [region.bone, *prepared.case.of_kind(Kind.HALO, Kind.LESION)]
+    return (
+        any(prepared.distance(s).contains(tip) for s in holders) or not region.bone.mesh.is_closed
+    )
 
 
 def _tolerance(margin_mm: float, length_mm: float) -> Tolerance | None:
