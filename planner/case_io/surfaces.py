@@ -17,6 +17,8 @@ from planner.case_io.extents import require_plausible_extent
 from planner.case_io.schema import UNITS, BoxDocument, EllipsoidDocument, StructureDocument
 from planner.errors import CaseError
 
+NANOMETRE_DECIMALS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFrame:
@@ -116,7 +118,9 @@ def _surface(document: StructureDocument, field: str, frame: CaseFrame, raw: Raw
     stated = frame.units if document.vertices_mm is None else None
     used = raw.vertices[np.unique(raw.faces)] * UNITS[frame.units]
     require_plausible_extent(used, document.name, document.kind, field, stated)
-    millimetres = RawMesh(vertices=frame.lps(raw.vertices * UNITS[frame.units]), faces=raw.faces)
+    # On a grid of a nanometre, so that the rounding of a unit conversion leaves no trace.
+    vertices = np.round(frame.lps(raw.vertices * UNITS[frame.units]), NANOMETRE_DECIMALS) + 0.0
+    millimetres = RawMesh(vertices=vertices, faces=raw.faces)
     mesh, problems = check_and_repair(millimetres)
     return _Shape(mesh=mesh, problems=problems)
 
