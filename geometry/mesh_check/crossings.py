@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float, Int
 from geometry.arrays import Faces, Points
 
 TOUCH_MM = 1e-3
-MAX_PAIRS = 4_000_000
+MAX_PAIRS = 2_000_000
+ENOUGH = 10_000
 _RUN = 4
+_STEP = 50_000
 
 
 def crossing_faces(vertices: Points, faces: Faces, max_pairs: int = MAX_PAIRS) -> tuple[int, bool]:
@@ -24,7 +26,8 @@ def crossing_faces(vertices: Points, faces: Faces, max_pairs: int = MAX_PAIRS) -
         max_pairs: Box pairs looked at per level before the rest is left out.
 
     Returns:
-        The count, and whether all pairs were compared (otherwise it is 'at least').
+        The count, and whether all pairs were compared. They are not in a surface that crosses
+        itself more than ``ENOUGH`` times: the count is then 'at least'.
     """
     order = np.argsort(_morton(vertices[faces].mean(axis=1)), kind="stable")
     faces = faces[order]
@@ -32,9 +35,10 @@ def crossing_faces(vertices: Points, faces: Faces, max_pairs: int = MAX_PAIRS) -
     low, high = corners.min(axis=1), corners.max(axis=1)
     first, second, complete = _near_runs(low, high, max_pairs)
     count = 0
-    step = 200_000
-    for at in range(0, len(first), step):
-        a, b = _face_pairs(first[at : at + step], second[at : at + step], len(faces))
+    for at in range(0, len(first), _STEP):
+        if count >= ENOUGH:
+            return count, False
+        a, b = _face_pairs(first[at : at + _STEP], second[at : at + _STEP], len(faces))
         near = _overlap(low, high, a, b)
         a, b = a[near], b[near]
         apart = _share_no_vertex(faces, a, b)

@@ -12,6 +12,7 @@ MAX_EDGES = 12
 MAX_PERIMETER_MM = 10.0
 # ... and when it is small beside the part it is in: the rim of a lone patch is no hole.
 MAX_SHARE = 0.25
+FEWEST_FACES = 4
 
 
 def filled(surface: Surface) -> Surface:
@@ -24,7 +25,10 @@ def filled(surface: Surface) -> Surface:
     added: list[tuple[int, int, int]] = []
     count = 0
     part = joined(edges.start, edges.end, len(surface.vertices))
-    part_area = np.bincount(part[surface.faces[:, 0]], weights=areas(surface))
+    part_of_face = part[surface.faces[:, 0]]
+    part_area = np.bincount(part_of_face, weights=areas(surface), minlength=int(part.max()) + 1)
+    # A part of few faces cannot be large beside a hole in it.
+    rim = rim[np.bincount(part_of_face)[part[edges.start[rim]]] >= FEWEST_FACES]
     # Faces on the rim run start -> end, so the faces that close the hole run end -> start.
     for loop in _small_loops(surface, edges.end[rim], edges.start[rim]):
         triangles, area = _triangulation(surface.vertices[loop])
@@ -63,12 +67,13 @@ def _small_loops(
     chosen = small[label[start]]
     following = dict(zip(start[chosen].tolist(), end[chosen].tolist(), strict=True))
     loops: list[list[int]] = []
-    while following:
-        at, loop = next(iter(following)), []
+    for first in list(following):
+        loop: list[int] = []
+        at = first
         while at in following:
             loop.append(at)
             at = following.pop(at)
-        if at == loop[0] and len(loop) >= 3:
+        if len(loop) >= 3 and at == first:
             loops.append(loop)
     return loops
 

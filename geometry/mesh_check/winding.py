@@ -122,7 +122,10 @@ def _outermost(
         within = closed & (low > low[around]).all(axis=1) & (high < high[around]).all(axis=1)
         inner = np.flatnonzero(within & (outer == np.arange(len(outer))))
         work += len(inner) * int(sizes[around])
-        if len(inner) == 0 or work > _MAX_CONTAINMENT_WORK:
+        if work > _MAX_CONTAINMENT_WORK:
+            # Too many to test: a part in the box of another is taken to lie within it, and its
+            # winding is left as it was given.
+            outer[inner] = around
             continue
         corners = surface.vertices[surface.faces[part == around]]
         for candidate in inner:

@@ -358,3 +358,23 @@ def test_moving_a_surface_moves_its_repair_with_it(
     assert np.array_equal(here.faces, there.faces)
     assert np.allclose(move.points(here.vertices), there.vertices, atol=1e-9)
     assert found(problems) == found(moved)
+
+
+def test_where_parts_are_too_many_to_test_their_winding_stays_as_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("geometry.mesh_check.winding._MAX_CONTAINMENT_WORK", 0)
+    shell, hollow = ball(20.0), ball(8.0, at=(3.0, 0.0, 0.0))
+    mesh, problems = check_and_repair(together(shell, raw_of(hollow, hollow.faces[:, ::-1])))
+    assert "inside-out" not in found(problems)
+    assert mesh.volume_mm3 == pytest.approx(trimesh_volume(shell) - trimesh_volume(hollow))
+
+
+def test_a_hopeless_tangle_is_counted_no_further_than_needed() -> None:
+    rng = np.random.default_rng(1)
+    corners = (rng.random((3000, 1, 3)) * 50.0 + rng.normal(0.0, 40.0, (3000, 3, 3))).reshape(-1, 3)
+    _, problems = check_and_repair(
+        RawMesh(vertices=corners, faces=np.arange(len(corners)).reshape(-1, 3))
+    )
+    (tangle,) = [p for p in problems if p.code == "self-intersections"]
+    assert "at least" in tangle.message
