@@ -107,8 +107,15 @@ RECIPES: dict[str, Recipe] = {
         name="lumbar-fracture",
         title="L3 fracture within a construct from L2 to L4 (synthetic)",
         levels=("L2", "L3", "L4"),
-        screws=both_sides("L2", "L3", "L4"),
+        screws=(
+            *both_sides("L2"),
+            # A thick screw that replaced a loose one fills most of the left pedicle.
+            Placement(level="L3", side=Side.LEFT, size_mm=(7.5, 40.0)),
+            Placement(level="L3", side=Side.RIGHT, size_mm=(6.5, 40.0)),
+            *both_sides("L4"),
+        ),
         fractures=(Fracture(level="L3", height_loss=0.3),),
+        scale=0.95,
     ),
     "thoracic-halo": Recipe(
         name="thoracic-halo",
@@ -173,8 +180,12 @@ def build_case(recipe: Recipe) -> PhantomCase:
 
 
 def _rounded(mesh: TriangleMesh) -> TriangleMesh:
-    """Round to what files keep, so that the case in memory is the case on disk."""
-    return triangle_mesh(mesh.vertices.astype(np.float32).astype(np.float64), mesh.faces)
+    """Round to what 32-bit files keep and readers take in (nanometres).
+
+    So the case in memory is the case on disk, to the bit.
+    """
+    kept = mesh.vertices.astype(np.float32).astype(np.float64)
+    return triangle_mesh(np.round(kept, 6) + 0.0, mesh.faces)
 
 
 def _structure(

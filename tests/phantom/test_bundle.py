@@ -39,14 +39,6 @@ def test_the_bundle_lists_every_mesh_it_has(tmp_path: Path) -> None:
     assert (record["coordinate_system"], record["units"]) == ("LPS", "mm")
 
 
-def test_the_files_hold_the_case_exactly(tmp_path: Path) -> None:
-    built = write_bundle(replace(recipe_named("lumbar-fracture"), resolution_mm=2.0), tmp_path)
-    for structure in built.case.structures:
-        read = read_mesh((tmp_path / "meshes" / f"{structure.name}.ply").read_bytes(), ".ply")
-        assert np.array_equal(read.vertices, structure.mesh.vertices)
-        assert np.array_equal(read.faces, structure.mesh.faces)
-
-
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_the_committed_sample_is_what_its_recipe_gives(name: str, tmp_path: Path) -> None:
     write_bundle(recipe_named(name), tmp_path)
@@ -66,6 +58,8 @@ def test_the_bundle_reads_back_as_the_case_that_was_built(tmp_path: Path) -> Non
     built = write_bundle(recipe, tmp_path)
     read = load_case(tmp_path)
     assert read.digest == built.case.digest
+    for ours, theirs in zip(built.case.structures, read.structures, strict=True):
+        assert np.array_equal(ours.mesh.vertices, theirs.mesh.vertices), ours.name
     assert not [p for structure in read.structures for p in structure.problems]
     assert not read.warnings
 
