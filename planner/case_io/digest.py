@@ -1,9 +1,7 @@
 """The digest of a case: equal for the same content in other units, frames or files.
 
-Coordinates enter it in LPS on a grid of 0.0001 mm. The grid is shifted by an odd amount, because
-coordinates on a decimal or binary grid would otherwise lie exactly between two cells, where the
-rounding of a unit conversion tips them over. Two 32-bit files in different units differ by more
-than that in their own rounding, and rightly have different digests.
+Coordinates enter it in LPS on a grid of 0.0001 mm. Two 32-bit files in different units differ by
+more than that in their own rounding, and rightly have different digests.
 """
 
 import hashlib
@@ -15,9 +13,9 @@ import numpy as np
 from jaxtyping import Int
 
 from planner.case import Cylinder, PatientPosition, Structure, Tube
+from planner.case_io.grid import cells
 
-GRID_MM = 1e-4
-_SHIFT = 0.3819660112501051
+CELLS_PER_MM = 1e4
 
 
 def case_digest(
@@ -68,4 +66,4 @@ def _primitive(primitive: Cylinder | Tube | None) -> list[Any] | None:
 
 
 def _on_grid(values: np.ndarray) -> Int[np.ndarray, "..."]:
-    return np.floor(values / GRID_MM + _SHIFT).astype("<i8")
+    return cells(values, CELLS_PER_MM).astype("<i8")

@@ -14,10 +14,9 @@ from geometry.mesh_check import check_and_repair
 from geometry.mesh_files import RawMesh, read_mesh, sniffed_suffix
 from planner.case import Cylinder, Kind, Side, Structure, Tube
 from planner.case_io.extents import require_plausible_extent
+from planner.case_io.grid import mesh_on_grid, on_grid
 from planner.case_io.schema import UNITS, BoxDocument, EllipsoidDocument, StructureDocument
 from planner.errors import CaseError
-
-NANOMETRE_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +117,8 @@ def _surface(document: StructureDocument, field: str, frame: CaseFrame, raw: Raw
     stated = frame.units if document.vertices_mm is None else None
     used = raw.vertices[np.unique(raw.faces)] * UNITS[frame.units]
     require_plausible_extent(used, document.name, document.kind, field, stated)
-    # On a grid of a nanometre, so that the rounding of a unit conversion leaves no trace.
-    vertices = np.round(frame.lps(raw.vertices * UNITS[frame.units]), NANOMETRE_DECIMALS) + 0.0
+    # On a grid, so that the rounding of a unit conversion leaves no trace.
+    vertices = on_grid(frame.lps(raw.vertices * UNITS[frame.units]))
     millimetres = RawMesh(vertices=vertices, faces=raw.faces)
     mesh, problems = check_and_repair(millimetres)
     return _Shape(mesh=mesh, problems=problems)
@@ -133,19 +132,22 @@ def _solid(document: StructureDocument, frame: CaseFrame) -> _Shape:
             diameter_mm=document.cylinder.diameter_mm,
         )
         mesh = solids.cylinder(bar.head_mm, bar.tip_mm, bar.diameter_mm)
-        return _Shape(mesh=mesh, primitive=bar)
+        return _Shape(mesh=mesh_on_grid(mesh), primitive=bar)
     if document.tube is not None:
         line = np.array(document.tube.points_mm, dtype=np.float64)
         tube = Tube(points_mm=frozen(frame.lps(line)), diameter_mm=document.tube.diameter_mm)
-        return _Shape(mesh=solids.tube(tube.points_mm, tube.diameter_mm), primitive=tube)
+        mesh = solids.tube(tube.points_mm, tube.diameter_mm)
+        return _Shape(mesh=mesh_on_grid(mesh), primitive=tube)
     if document.box is not None:
         size = np.array(document.box.size_mm)
         centre = frame.point(document.box.centre_mm)
-        return _Shape(mesh=solids.box(centre, size, _axes(document.box, frame)))
+        mesh = solids.box(centre, size, _axes(document.box, frame))
+        return _Shape(mesh=mesh_on_grid(mesh))
     if document.ellipsoid is not None:
         radii = np.array(document.ellipsoid.radii_mm)
         centre = frame.point(document.ellipsoid.centre_mm)
-        return _Shape(mesh=solids.ellipsoid(centre, radii, _axes(document.ellipsoid, frame)))
+        mesh = solids.ellipsoid(centre, radii, _axes(document.ellipsoid, frame))
+        return _Shape(mesh=mesh_on_grid(mesh))
     raise AssertionError(document.geometry)
 
 
