@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from geometry.mesh import TriangleMesh
-from phantom.recipe import PhantomCase, Recipe, build_case
+from phantom.recipe import PhantomCase, Recipe, build_case, command
 from planner.case import Case, Structure
 
 
@@ -60,7 +60,7 @@ def _source(recipe: Recipe, built: PhantomCase) -> str:
         "Synthetic: drawn by this project's generator from published mean sizes of vertebrae.\n"
         "No patient data, no scan and no third-party mesh went into it.\n\n"
         "Made with\n\n"
-        f"    python -m phantom --recipe {recipe.name} --seed {recipe.seed} --out DIR\n\n"
+        f"    {command(recipe)} --out DIR\n\n"
         f"{len(built.case.structures)} structures, {triangles} triangles, patient LPS, mm.\n"
         "`truth.json` holds what was built (frames, pedicles, screw axes); no planner reads it.\n"
     )

@@ -143,6 +143,17 @@ def recipe_named(name: str, *, seed: int | None = None) -> Recipe:
     return RECIPES[name] if seed is None else replace(RECIPES[name], seed=seed)
 
 
+def command(recipe: Recipe) -> str:
+    """Return the command line that builds this recipe again, without where to."""
+    words = f"python -m phantom --recipe {recipe.name} --seed {recipe.seed}"
+    listed = RECIPES.get(recipe.name, recipe)
+    if recipe.scale != listed.scale:
+        words += f" --scale {recipe.scale:g}"
+    if recipe.resolution_mm != listed.resolution_mm:
+        words += f" --resolution {recipe.resolution_mm:g}"
+    return words
+
+
 def build_case(recipe: Recipe) -> PhantomCase:
     """Build the case of a recipe; the same recipe gives the same numbers every time."""
     column = spine(
@@ -173,7 +184,7 @@ def build_case(recipe: Recipe) -> PhantomCase:
         findings=findings,
         provenance={
             "source": "synthetic, no patient data",
-            "generator": f"python -m phantom --recipe {recipe.name} --seed {recipe.seed}",
+            "generator": command(recipe),
         },
     )
     return PhantomCase(case=case, truth=_truth(recipe, column, screws))

@@ -36,6 +36,7 @@ def test_the_bundle_lists_every_mesh_it_has(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "case.json").read_text())
     listed = {entry["file"] for entry in record["structures"]}
     assert listed == {f"meshes/{path.name}" for path in (tmp_path / "meshes").iterdir()}
+    assert record["provenance"]["generator"].endswith("--seed 1 --resolution 2")
     assert (record["coordinate_system"], record["units"]) == ("LPS", "mm")
 
 
