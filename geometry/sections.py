@@ -33,7 +33,7 @@ class Plane:
     @property
     def normal(self) -> Vector:
         """Return ``x_axis`` x ``y_axis``."""
-        return np.cross(self.x_axis, self.y_axis)
+        return _cross(self.x_axis, self.y_axis)
 
     def lifted(self, u: float, v: float) -> Point:
         """Return the point with plane coordinates (u, v), mm."""
@@ -74,7 +74,13 @@ def plane_through(origin_mm: Point, normal: Vector, up: Vector) -> Plane:
     """
     n = unit(normal)
     y_axis = unit(up - (up @ n) * n)
-    return Plane(origin_mm=np.asarray(origin_mm), x_axis=np.cross(y_axis, n), y_axis=y_axis)
+    return Plane(origin_mm=np.asarray(origin_mm), x_axis=_cross(y_axis, n), y_axis=y_axis)
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    """Return a x b of two vectors, several times faster than numpy's function for arrays."""
+    (a0, a1, a2), (b0, b1, b2) = a.tolist(), b.tolist()
+    return np.array([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0])
 
 
 def section(mesh: TriangleMesh, plane: Plane) -> Section:
@@ -123,12 +129,12 @@ def _crossings(
 
 def _loops(
     starts: Int[np.ndarray, " m"], ends: Int[np.ndarray, " m"], outline: Float[np.ndarray, "e 2"]
-) -> tuple[list[Float[np.ndarray, "k 2"]], int]:
+) -> tuple[list[Float[np.ndarray, "_ 2"]], int]:
     """Join pieces that share an edge into outlines; count the ones that do not close."""
     onward: dict[int, list[int]] = {}
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         onward.setdefault(start, []).append(end)
-    loops: list[Float[np.ndarray, "k 2"]] = []
+    loops: list[Float[np.ndarray, "_ 2"]] = []
     open_chains = 0
     heads = sorted(set(onward) - set(ends.tolist()))  # open chains first, from their beginning
     for first in [*heads, *sorted(onward)]:
@@ -152,13 +158,13 @@ def _walk(onward: dict[int, list[int]], first: int) -> list[int]:
     return chain
 
 
-def _gap_is_short(chain: Float[np.ndarray, "k 2"]) -> bool:
+def _gap_is_short(chain: Float[np.ndarray, "_ 2"]) -> bool:
     """Tell whether an open outline is longer than the straight line that would close it."""
     steps = np.linalg.norm(np.diff(chain, axis=0), axis=1)
     return bool(np.linalg.norm(chain[-1] - chain[0]) < 0.5 * steps.sum())
 
 
-def _polygons(loops: list[Float[np.ndarray, "k 2"]]) -> tuple[Polygon, ...]:
+def _polygons(loops: list[Float[np.ndarray, "_ 2"]]) -> tuple[Polygon, ...]:
     """Add counter-clockwise outlines and take clockwise ones out, from large to small."""
     areas = [_signed_area(loop) for loop in loops]
     solid = Polygon()
@@ -170,7 +176,7 @@ def _polygons(loops: list[Float[np.ndarray, "k 2"]]) -> tuple[Polygon, ...]:
     return tuple(sorted(found, key=lambda p: -p.area))
 
 
-def _signed_area(loop: Float[np.ndarray, "k 2"]) -> float:
+def _signed_area(loop: Float[np.ndarray, "_ 2"]) -> float:
     """Return the area inside a closed outline, mm2, positive if counter-clockwise."""
     x, y = (loop - loop[0]).T
     return float(0.5 * (x @ np.roll(y, -1) - y @ np.roll(x, -1)))

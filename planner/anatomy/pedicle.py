@@ -18,7 +18,7 @@ from shapely import MultiPolygon, Polygon
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
-from geometry.sections import Plane, filled, parts, section
+from geometry.sections import Plane, filled, parts, plane_through, section
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.morphometry import ACCEPTED, NORMS
@@ -127,8 +127,7 @@ def _is_plausible(cut: _Cut, box: BodyBox, sign: float) -> bool:
 
 def _cut(mesh: TriangleMesh, near: Point, axis: Vector, up: Vector) -> _Cut | None:
     """Cut across ``axis`` through a point, and keep the piece there."""
-    y_axis = unit(up - (up @ axis) * axis)
-    plane = Plane(origin_mm=near, x_axis=np.cross(y_axis, axis), y_axis=y_axis)
+    plane = plane_through(near, axis, up)
     piece = section(mesh, plane).at(0.0, 0.0)
     if piece is None or piece.distance(shapely.Point(0.0, 0.0)) > 5.0:
         return None
