@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from geometry.mesh import TriangleMesh
-from phantom.recipe import PhantomCase, Recipe, build_case, command
+from phantom.recipe import PhantomCase, Recipe, build_case, command, on_file_grid
 from planner.case import Case, Structure
 
 
@@ -20,10 +20,11 @@ def ply_bytes(mesh: TriangleMesh) -> bytes:
         f"element face {len(mesh.faces)}\n"
         "property list uchar int vertex_indices\nend_header\n"
     )
+    vertices = on_file_grid(mesh.vertices).astype("<f4")
     rows = np.empty(len(mesh.faces), dtype=[("count", "u1"), ("corners", "<i4", (3,))])
     rows["count"] = 3
     rows["corners"] = mesh.faces
-    return header.encode("ascii") + mesh.vertices.astype("<f4").tobytes() + rows.tobytes()
+    return header.encode("ascii") + vertices.tobytes() + rows.tobytes()
 
 
 def _entry(structure: Structure) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from geometry.arrays import Points
 from geometry.mesh import TriangleMesh, triangle_mesh
 from phantom.hardware import Screw, halo_mesh, placed_screw, rod_line, rod_mesh, screw_mesh
 from phantom.loft import Course, tube
@@ -22,7 +23,9 @@ from phantom.thorax import pleura_mesh, rib_course, rib_mesh
 from phantom.torso import pedicle_entry, skin_mesh
 from planner.case import Case, Kind, PatientPosition, Side, Structure
 from planner.case_io.digest import case_digest
+from planner.case_io.grid import on_grid
 
+_FILE_CELLS_PER_MM = 2.0**13
 LETTER = MappingProxyType({Side.LEFT: "L", Side.RIGHT: "R"})
 
 
@@ -190,13 +193,14 @@ def build_case(recipe: Recipe) -> PhantomCase:
     return PhantomCase(case=case, truth=_truth(recipe, column, screws))
 
 
-def _rounded(mesh: TriangleMesh) -> TriangleMesh:
-    """Round to what 32-bit files keep and readers take in (nanometres).
+def on_file_grid(vertices: Points) -> Points:
+    """Return vertices moved to multiples of 2^-13 mm, which 32-bit files keep exactly."""
+    return np.round(vertices * _FILE_CELLS_PER_MM) / _FILE_CELLS_PER_MM
 
-    So the case in memory is the case on disk, to the bit.
-    """
-    kept = mesh.vertices.astype(np.float32).astype(np.float64)
-    return triangle_mesh(np.round(kept, 6) + 0.0, mesh.faces)
+
+def _rounded(mesh: TriangleMesh) -> TriangleMesh:
+    """Round as files and readers do, so that the case in memory is the one on disk, to the bit."""
+    return triangle_mesh(on_grid(on_file_grid(mesh.vertices)), mesh.faces)
 
 
 def _structure(
