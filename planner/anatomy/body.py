@@ -61,7 +61,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Look:
+class Look:
     """Where one face is looked for: its axis, its sign, and a window in half extents."""
 
     axis: int
@@ -71,12 +71,12 @@ class _Look:
 
 
 LOOKS = {
-    "superior": _Look(axis=2, sign=1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
-    "inferior": _Look(axis=2, sign=-1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
-    "posterior": _Look(axis=1, sign=1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
-    "anterior": _Look(axis=1, sign=-1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
-    "left": _Look(axis=0, sign=1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
-    "right": _Look(axis=0, sign=-1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
+    "superior": Look(axis=2, sign=1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
+    "inferior": Look(axis=2, sign=-1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
+    "posterior": Look(axis=1, sign=1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
+    "anterior": Look(axis=1, sign=-1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
+    "left": Look(axis=0, sign=1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
+    "right": Look(axis=0, sign=-1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
 }
 
 
@@ -223,7 +223,7 @@ def _extents(
     return halves[0], halves[1], shift
 
 
-def fit_face(surface: Surface, box: BodyBox, look: _Look, reach_mm: float) -> Face | None:
+def fit_face(surface: Surface, box: BodyBox, look: Look, reach_mm: float) -> Face | None:
     """Fit one face by the area that looks that way, near where the box has it."""
     u_axis, v_axis = (i for i in range(3) if i != look.axis)
     local = (surface.points - box.centre) @ box.axes.T

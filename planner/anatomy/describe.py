@@ -9,6 +9,7 @@ import numpy as np
 from geometry.arrays import Point, Vector, unit
 from planner.anatomy.hardware import CRANIAL, LEFT, cage_ends, rod_line, screw_axis
 from planner.anatomy.model import CageEnds, RodLine, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.sacrum import sacrum_anatomy
 from planner.anatomy.vertebra import vertebra_anatomy
 from planner.case import Case, Kind, Side, Structure
 
@@ -43,8 +44,13 @@ def describe_case(case: Case) -> CaseAnatomy:
     canal = canals[0] if canals else None
     bones = case.of_kind(Kind.VERTEBRA)
     vertebrae = {bone.name: vertebra_anatomy(bone, canal=canal) for bone in bones}
+    l5 = next((v for v in vertebrae.values() if _is_level(v, "L5")), None)
+    for bone in case.of_kind(Kind.SACRUM):
+        above = l5 if isinstance(l5, VertebraAnatomy) else None
+        vertebrae[bone.name] = sacrum_anatomy(bone, l5=above)
     read = [v for v in vertebrae.values() if isinstance(v, VertebraAnatomy)]
-    up, left = _mean_axis(read, 2, CRANIAL), _mean_axis(read, 0, LEFT)
+    spine = [v for v in read if v.level != "S1"] or read  # the sacrum leans too far to say up
+    up, left = _mean_axis(spine, 2, CRANIAL), _mean_axis(spine, 0, LEFT)
     holders = case.of_kind(Kind.VERTEBRA, Kind.SACRUM, Kind.ILIUM)
     screws = {s.name: screw_axis(s, bones=holders) for s in case.of_kind(Kind.SCREW)}
     return CaseAnatomy(
@@ -53,6 +59,11 @@ def describe_case(case: Case) -> CaseAnatomy:
         rods=MappingProxyType({r.name: rod_line(r, up=up) for r in case.of_kind(Kind.ROD)}),
         cages=MappingProxyType({c.name: _cage(c, read) for c in case.of_kind(Kind.CAGE)}),
     )
+
+
+def _is_level(found: VertebraAnatomy | Unavailable, level: str) -> bool:
+    """Tell whether this is the anatomy of a level."""
+    return isinstance(found, VertebraAnatomy) and found.level == level
 
 
 def _mean_axis(vertebrae: list[VertebraAnatomy], row: int, otherwise: Vector) -> Vector:

@@ -71,8 +71,9 @@ def test_the_outline_is_the_section_of_the_bone_in_the_axes_that_are_given(
 
 def test_lateral_points_away_from_the_midline_and_cranial_up(real_anatomy: Reader) -> None:
     for bundle in ("lumbar-cage", "mid-thoracic"):
-        for read in real_anatomy(bundle)[1].vertebrae.values():
-            both = both_of(read)
+        case, anatomy = real_anatomy(bundle)
+        for bone in case.of_kind(Kind.VERTEBRA):
+            both = both_of(anatomy.vertebrae[bone.name])
             for side, found in both.items():
                 other = both[Side.RIGHT if side is Side.LEFT else Side.LEFT]
                 assert (found.centre_mm - other.centre_mm) @ found.lateral > 15.0

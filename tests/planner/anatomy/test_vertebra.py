@@ -193,6 +193,8 @@ def test_voxel_steps_hardly_change_what_is_read(real_anatomy: Reader) -> None:
 def test_real_vertebrae_have_adult_measures(real_anatomy: Reader, bundle: str) -> None:
     for vertebra in real_anatomy(bundle)[1].vertebrae.values():
         found = known(vertebra)
+        if found.level == "S1":
+            continue
         norm = NORMS[found.level]
         assert found.confidence > 0.8
         assert found.frame.rotation[2, 2] > 0.85
