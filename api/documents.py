@@ -179,4 +179,6 @@ def _rounded_up(bound: float | None) -> float | None:
     if bound is None or math.isinf(bound):
         return None
     scale = 10.0**_LENGTH_DECIMALS
-    return length_mm(math.ceil(bound * scale) / scale)
+    written = length_mm(math.ceil(bound * scale) / scale)
+    # What was proved to be below zero is not written as zero.
+    return bound if bound < 0.0 <= written else written

@@ -190,4 +190,7 @@ def _isthmus(pedicle: Pedicle | Unavailable | None) -> str:
 
 
 def _millimetres(value: float | None) -> str:
-    return "-" if value is None else f"{value + 0.0:.2f}"
+    if value is None:
+        return "-"
+    # A bound a hair below zero decides between found and infeasible: it is not shown as zero.
+    return f"{value:.2f}" if value == 0.0 or abs(value) >= 0.005 else f"{value:.4f}"

@@ -2,7 +2,10 @@
 
 import copy
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,3 +115,17 @@ def demo_case_id(client: TestClient, demo_bundle: Bundle) -> str:
     assert reply.status_code == 201, reply.text
     case_id: str = reply.json()["case_id"]
     return case_id
+
+
+@pytest.fixture(scope="session")
+def trocar() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return the command line in a process of its own, as it is installed."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from api.cli import main; main()", *map(str, words)],
+            capture_output=True, text=True, timeout=600, check=False,
+            cwd=Path(__file__).parents[2], env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+
+    return run

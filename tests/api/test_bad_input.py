@@ -1,10 +1,8 @@
 """Every kind of bad case, by HTTP and by command line: refused by name, and the next one works."""
 
 import json
-import os
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,15 +209,6 @@ def test_a_part_that_no_structure_names_is_told_or_ignored(
     assert client.post("/v1/cases", files=small.parts()).status_code in {201, 422}
 
 
-def trocar(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", "from api.cli import main; main()", *map(str, words)],
-        capture_output=True, text=True, timeout=300, check=False,
-        cwd=Path(__file__).parents[2], env={**os.environ, "NO_COLOR": "1"},
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def runner() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return the command line in this process: loading it anew for every case takes seconds."""
@@ -252,7 +241,7 @@ def test_a_bad_case_is_refused_at_the_command_line_by_field(
 
 
 def test_the_command_itself_ends_with_status_2_and_one_sentence(
-    small: "Bundle", tmp_path: Path
+    small: "Bundle", tmp_path: Path, trocar: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     cut_short(small)
     done = trocar("check", small.write(tmp_path / "case"))

@@ -1,6 +1,7 @@
 """The command line: standard output is the answer, standard error is everything else."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 QUICK = ["--needle", "13G-150", "--approach", "transpedicular"]
 Run = Callable[..., Result]
+Trocar = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -30,9 +32,11 @@ def run() -> Run:
 
 
 def test_a_plan_as_json_is_only_json_and_the_same_as_over_http(
-    run: Run, demo_folder: Path, client: TestClient, demo_case_id: str
+    trocar: Trocar, demo_folder: Path, client: TestClient, demo_case_id: str
 ) -> None:
-    here = json.loads(run("plan", demo_folder, "--target", DEMO_TARGET, *QUICK, "--json").stdout)
+    done = trocar("plan", demo_folder, "--target", DEMO_TARGET, *QUICK, "--json")
+    assert done.returncode == 0, done.stderr
+    here = json.loads(done.stdout)
     there = client.post(
         f"/v1/cases/{demo_case_id}/plans",
         json={
@@ -48,7 +52,7 @@ def test_a_plan_as_json_is_only_json_and_the_same_as_over_http(
 
 
 def test_a_request_file_gives_what_the_options_leave_open(
-    run: Run, demo_folder: Path, tmp_path: Path
+    trocar: Trocar, demo_folder: Path, tmp_path: Path
 ) -> None:
     request = {
         "target": target_from_short_form("anterior_body:L2"),
@@ -57,10 +61,10 @@ def test_a_request_file_gives_what_the_options_leave_open(
         "sides": ["left"],
     }
     (tmp_path / "request.json").write_text(json.dumps(request))
-    done = run(
+    done = trocar(
         "plan", demo_folder, "--request", tmp_path / "request.json", "--needle", "13G-150", "--json"
     )
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stderr
     classes = [
         (c["approach"], c["side"], c["needle"]) for c in json.loads(done.stdout)["certificates"]
     ]
@@ -92,10 +96,12 @@ def test_a_case_is_checked_structure_by_structure(run: Run, demo_folder: Path) -
         assert {"structure", "head_mm", "tip_mm", "diameter_mm", "level", "side"} <= set(screw)
 
 
-def test_the_demonstration_leaves_plan_and_scene_and_says_where(run: Run, tmp_path: Path) -> None:
+def test_the_demonstration_leaves_plan_and_scene_and_says_where(
+    trocar: Trocar, tmp_path: Path
+) -> None:
     out = tmp_path / "somewhere" / "demo"
-    done = run("demo", "--out", out)
-    assert done.exit_code == 0, done.output
+    done = trocar("demo", "--out", out)
+    assert done.returncode == 0, done.stderr
     assert json.loads((out / "plan.json").read_text())["trajectories"]
     assert (out / "scene.glb").exists()
     assert (out / "preview.png").exists() or "apt-get" in done.stderr

@@ -134,6 +134,11 @@ def test_a_written_upper_bound_is_never_below_the_proved_one(bound: float) -> No
     assert bound <= written <= bound + 2.1e-4
 
 
+def test_what_is_proved_infeasible_is_not_written_as_zero() -> None:
+    plan = replace(PLAN, certificates=(replace(CERTIFICATE, upper_bound_mm=-2e-5),))
+    assert plan_document(plan)["certificates"][0]["upper_bound_mm"] < 0.0
+
+
 @given(st.floats(-1e3, 1e3), st.floats(0.0, 1.0))
 def test_written_bounds_keep_their_order(best: float, gap: float) -> None:
     certificate = replace(CERTIFICATE, best_margin_mm=best, upper_bound_mm=best + gap)
