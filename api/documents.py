@@ -160,18 +160,28 @@ def _view(view: View) -> dict[str, Any]:
 
 
 def _certificate(certificate: Certificate) -> dict[str, Any]:
+    best, upper = _bounds(certificate)
     return {
         "approach": certificate.approach.value,
         "side": certificate.side.value,
         "needle": certificate.needle,
         "status": certificate.status.value,
-        "best_margin_mm": _optional_length(certificate.best_margin_mm),
-        "upper_bound_mm": _rounded_up(certificate.upper_bound_mm),
+        "best_margin_mm": best,
+        "upper_bound_mm": upper,
         "tolerance_mm": certificate.tolerance_mm,
         "limiting_structures": list(certificate.limiting_structures),
         "boxes_examined": int(certificate.boxes_examined),
         "statement": certificate.statement,
     }
+
+
+def _bounds(certificate: Certificate) -> tuple[float | None, float | None]:
+    """Return both bounds as written; rounding never turns their order round."""
+    best = _optional_length(certificate.best_margin_mm)
+    upper = _rounded_up(certificate.upper_bound_mm)
+    if best is None or upper is None:
+        return best, upper
+    return min(best, upper), upper
 
 
 def _rounded_up(bound: float | None) -> float | None:
