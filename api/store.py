@@ -20,6 +20,8 @@ from typing import Any
 from api.bundle import CaseBundle
 from api.problems import UnknownIdError
 
+# A folder in use by another service stays so: there is no point in waiting long.
+_LOCK_WAIT_S = 0.5
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cases (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -83,7 +85,9 @@ class Store:
         self._cases = folder / "cases"
         self._cases.mkdir(exist_ok=True, mode=0o700)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(folder / "trocar.sqlite", check_same_thread=False)
+        self._database = sqlite3.connect(
+            folder / "trocar.sqlite", check_same_thread=False, timeout=_LOCK_WAIT_S
+        )
         try:
             self._open()
         except sqlite3.OperationalError as error:
