@@ -22,6 +22,7 @@ import shapely
 from jaxtyping import Float
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from geometry.arrays import Point, Rotation, Vector, unit
 from geometry.sections import Plane, section
@@ -72,7 +73,7 @@ class Gate:
 
     @property
     def edges(self) -> Float[np.ndarray, "k 4"]:
-        """Outline segments (a0, b0, a1, b1) of the window, mm."""
+        """Outline segments (a0, b0, a1, b1) of the window, its inside on their left, mm."""
         rings = [
             ring for polygon in self.window.geoms for ring in (polygon.exterior, *polygon.interiors)
         ]
@@ -81,9 +82,11 @@ class Gate:
 
 
 def as_multipolygon(shape: BaseGeometry) -> MultiPolygon:
-    """Return the areal parts of a shape, slivers below 1e-3 mm2 dropped."""
+    """Return the areal parts of a shape above 1e-3 mm2, with their insides on the left."""
     found = [
-        part for part in shapely.get_parts(shape) if isinstance(part, Polygon) and part.area > 1e-3
+        orient(part)
+        for part in shapely.get_parts(shape)
+        if isinstance(part, Polygon) and part.area > 1e-3
     ]
     return MultiPolygon(found)
 

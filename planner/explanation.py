@@ -73,6 +73,8 @@ def notes(question: Question) -> tuple[str, ...]:
             )
     if not case.of_kind(Kind.SKIN):
         said.append("no skin in the case: entries lie on a stated stand-off plane")
+    if case.landmarks:
+        said.append("landmarks in the case are kept but not used: anatomy is read from the meshes")
     said += _clinical(question)
     return tuple(said)
 

@@ -27,7 +27,6 @@ from planner.target import TargetRegion, bone_of, region_of
 from planner.trajectory import drawn_trajectory, trajectory
 
 STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
-PATHS_PER_CLASS = 2
 ENDLESS_MM = 400.0
 Progress = Callable[[str, float], None]
 
@@ -126,10 +125,10 @@ def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:
 
 
 def _measured(question: Question, searched: ClassSearch) -> list[Trajectory]:
-    """Measure the best lines of a class on the original meshes."""
+    """Measure the best line of a class on the original meshes."""
     if searched.family is None or searched.result is None:
         return []
-    paths = [searched.family.path(x) for x in searched.result.lines[:PATHS_PER_CLASS]]
+    paths = [searched.family.path(o.line) for o in searched.result.optima[:1]]
     return [trajectory(question, searched.gate, searched.needle, p) for p in paths if p is not None]
 
 
@@ -156,7 +155,7 @@ def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Cer
 def _only_too_far(searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion) -> bool:
     """Whether no class has any path, but longer needles would have some."""
     with_lines = [s for s in searched if s.family is not None]
-    if not with_lines or any(s.result is not None and s.result.lines for s in with_lines):
+    if not with_lines or any(s.result is not None and s.result.optima for s in with_lines):
         return False
     return any(has_any_line(line_family(s.gate, scene, region, ENDLESS_MM)) for s in with_lines)
 

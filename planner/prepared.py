@@ -1,13 +1,9 @@
 """A case with everything that is derived from it, each thing computed once and kept."""
 
-import numpy as np
-
-from geometry.arrays import Point, Rotation
+from geometry.arrays import Point
 from geometry.exact import MeshDistance
-from planner.anatomy.hardware import cage_ends
 from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
-from planner.anatomy.screw import screw_axis
-from planner.anatomy.vertebra import vertebra_anatomy
+from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Structure
 from planner.errors import RequestError
 
@@ -18,7 +14,7 @@ class PreparedCase:
     def __init__(self, case: Case) -> None:
         self.case = case
         self._distances: dict[str, MeshDistance] = {}
-        self._bones: dict[str, VertebraAnatomy | Unavailable] = {}
+        self._anatomy = AnatomyReader(case)
 
     def distance(self, structure: Structure) -> MeshDistance:
         """Return the exact distance queries of a structure's original mesh, patient LPS."""
@@ -28,15 +24,7 @@ class PreparedCase:
 
     def bone(self, bone: Structure) -> VertebraAnatomy | Unavailable:
         """Return the anatomy of a vertebra or sacrum, or why it could not be derived."""
-        if bone.name not in self._bones:
-            self._bones[bone.name] = self._read(bone)
-        return self._bones[bone.name]
-
-    def _read(self, bone: Structure) -> VertebraAnatomy | Unavailable:
-        if bone.kind is not Kind.VERTEBRA:
-            return Unavailable(reason=f"no pedicles are derived for a {bone.kind}")
-        canals = self.case.of_kind(Kind.CANAL)
-        return vertebra_anatomy(bone, canal=canals[0] if canals else None)
+        return self._anatomy.bone(bone)
 
     def screw(self, name: str, *, field: str) -> ScrewAxis:
         """Return the axis of the screw called ``name``.
@@ -44,8 +32,7 @@ class PreparedCase:
         Raises:
             RequestError: If there is no such screw, or its axis could not be derived.
         """
-        holders = self.case.of_kind(Kind.VERTEBRA, Kind.SACRUM, Kind.ILIUM)
-        axis = screw_axis(self._of_kind(name, Kind.SCREW, field), bones=holders)
+        axis = self._anatomy.screw(self._of_kind(name, Kind.SCREW, field))
         if isinstance(axis, Unavailable):
             raise _underivable(name, field, axis)
         return axis
@@ -56,9 +43,7 @@ class PreparedCase:
         Raises:
             RequestError: If there is no such cage, or its faces could not be derived.
         """
-        cage = self._of_kind(name, Kind.CAGE, field)
-        axes = self._axes_near(cage.mesh.vertices.mean(axis=0))
-        ends = cage_ends(cage) if axes is None else cage_ends(cage, up=axes[2], left=axes[0])
+        ends = self._anatomy.cage(self._of_kind(name, Kind.CAGE, field))
         if isinstance(ends, Unavailable):
             raise _underivable(name, field, ends)
         return ends
@@ -84,15 +69,6 @@ class PreparedCase:
                 field="target", code="no-bone",
             )  # fmt: skip
         return min(bones, key=lambda bone: self.distance(bone).point(point)[0])
-
-    def _axes_near(self, point: Point) -> Rotation | None:
-        """Return mean axes of the two vertebrae nearest to a point, if they can be read."""
-        near = sorted(
-            self.case.of_kind(Kind.VERTEBRA),
-            key=lambda v: float(np.linalg.norm(v.mesh.vertices.mean(axis=0) - point)),
-        )[:2]
-        read = [a for a in map(self.bone, near) if isinstance(a, VertebraAnatomy)]
-        return sum((a.frame.rotation for a in read), np.zeros((3, 3))) if read else None
 
     def _of_kind(self, name: str, kind: Kind, field: str) -> Structure:
         structure = self.case.structure(name, field_name=field)

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from geometry import _kernels as mesh_kernels
 from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
-from planner.search.polish import polish
+from planner.search.polish import Optimum, polish, preferences
 
 BUDGET_BOXES = 30_000
 TIGHTEN_SHARE = 5
@@ -25,16 +25,15 @@ class SearchResult:
     """What a search of one family found.
 
     Attributes:
-        lines: Local optima, best first, clearly different from one another.
-        slack_mm: Their slacks (margin plus the needle's radius).
+        optima: Local optima, best first, clearly different from one another; a slack is a margin
+            plus the needle's radius.
         upper_bound_mm: No line of the family has a larger slack.
         closed: Whether bound and best met to the tolerance, or nothing feasible is left.
         boxes_examined: How many boxes were examined.
         settled_by: How many boxes each structure settled, by name.
     """
 
-    lines: tuple[Numbers, ...]
-    slack_mm: tuple[float, ...]
+    optima: tuple[Optimum, ...]
     upper_bound_mm: float
     closed: bool
     boxes_examined: int
@@ -77,19 +76,17 @@ def search_family(
     ):
         improved = True
         while improved:
-            best, line = optima[0] if optima else (-mesh_kernels.FAR, np.zeros(4))
-            incumbent = line.copy()
+            best = max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
+            incumbent = np.zeros(4)
             found, upper, examined, met = _bounded(family, incumbent, best, goal, owners)
             boxes, bound, closed = boxes + examined, min(bound, upper), closed or met
             improved = found > best + 1e-6
             if improved:
-                better = [*_optima(family, [incumbent]), *optima]
-                optima = _distinct(sorted(better, key=lambda pair: -pair[0]))
+                optima = _ranked([*_optima(family, [incumbent]), *optima])
         if not closed:
             break
     return SearchResult(
-        lines=tuple(x for _, x in optima),
-        slack_mm=tuple(s for s, _ in optima),
+        optima=tuple(optima),
         upper_bound_mm=float(bound),
         closed=bool(closed),
         boxes_examined=boxes,
@@ -124,9 +121,9 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
     slack = np.empty(len(lattice))
     _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lattice, slack)
-    order = np.argsort(-slack, kind="stable")
-    ranked = [(float(slack[i]), lattice[i]) for i in order if slack[i] > -mesh_kernels.FAR / 2.0]
-    return [x for _, x in _distinct(ranked)[:STARTS]]
+    worth = slack - preferences(family, lattice)
+    order = np.argsort(-worth, kind="stable")
+    return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0])[:STARTS]
 
 
 def has_any_line(family: LineFamily) -> bool:
@@ -134,16 +131,22 @@ def has_any_line(family: LineFamily) -> bool:
     return bool(_seeds(family))
 
 
-def _optima(family: LineFamily, starts: list[Numbers]) -> list[tuple[float, Numbers]]:
-    preferred = family.root_box()[:4]
-    climbed = [polish(family, x, preferred) for x in starts if family.slack(x) > -mesh_kernels.FAR]
-    return _distinct(sorted(climbed, key=lambda pair: -pair[0]))
+def _optima(family: LineFamily, starts: list[Numbers]) -> list[Optimum]:
+    """Climb from every start that is a path; return clearly different optima, best first."""
+    climbed = [polish(family, x) for x in starts if family.slack(x) > -mesh_kernels.FAR]
+    return _ranked(climbed)
 
 
-def _distinct(ranked: list[tuple[float, Numbers]]) -> list[tuple[float, Numbers]]:
+def _ranked(optima: list[Optimum]) -> list[Optimum]:
+    ordered = sorted(optima, key=lambda o: -o.worth_mm)
+    lines = _distinct([o.line for o in ordered])
+    return [o for o in ordered if any(o.line is x for x in lines)]
+
+
+def _distinct(ranked: list[Numbers]) -> list[Numbers]:
     """Drop lines within 4 mm of a better one, at the gate and at the aim plane."""
-    kept: list[tuple[float, Numbers]] = []
-    for slack, x in ranked:
-        if all(np.abs(x - other).max() > DISTINCT_MM for _, other in kept):
-            kept.append((slack, x))
+    kept: list[Numbers] = []
+    for x in ranked:
+        if all(np.abs(x - other).max() > DISTINCT_MM for other in kept):
+            kept.append(x)
     return kept

@@ -95,7 +95,7 @@ def _search_way(
                 tolerance_mm=tolerance_mm, hints=hints,
             )  # fmt: skip
             shared[key] = (family, result)
-            hints = (*hints, *result.lines)
+            hints = (*hints, *(o.line for o in result.optima))
         family, result = shared[key]
         found[i] = ClassSearch(gate=gate, needle=needle, family=family, result=result)
     return found

@@ -32,6 +32,7 @@ class LineFamily:
         arrays: The same for compiled code, in the scene's frame.
         aim_low: Least (lateral, cranial) at which a line that hits the target meets the aim plane.
         aim_high: Greatest of the same.
+        preferred: The line that equally safe ones lean towards: mid-window to mid-target.
     """
 
     gate: Gate
@@ -39,6 +40,7 @@ class LineFamily:
     arrays: _kernels.Family
     aim_low: Float[np.ndarray, " 2"]
     aim_high: Float[np.ndarray, " 2"]
+    preferred: Numbers
 
     def slack(self, x: Numbers) -> float:
         """Return the slack of line ``x``; hugely negative where it is no path of the family."""
@@ -88,10 +90,16 @@ def line_family(
         np.ascontiguousarray(gate.edges), normals, offsets, scene.skin.present,
         frozen(scene.skin.plane_normal), float(scene.skin.plane_offset_mm), float(usable_length_mm),
     )  # fmt: skip
-    return LineFamily(gate=gate, scene=scene, arrays=arrays, aim_low=low, aim_high=high)
+    middle = np.array(gate.uncut.centroid.coords[0])
+    return LineFamily(
+        gate=gate, scene=scene, arrays=arrays, aim_low=low, aim_high=high,
+        preferred=np.concatenate([middle, centre[:2]]),
+    )  # fmt: skip
 
 
-def _corners(normals: Points, offsets: Float[np.ndarray, " k"], inner: Point) -> Points:
+def _corners(
+    normals: Float[np.ndarray, "k 3"], offsets: Float[np.ndarray, " k"], inner: Point
+) -> Points:
     """Return the corners of the target region, gate coordinates."""
     return HalfspaceIntersection(np.hstack([normals, -offsets[:, None]]), inner).intersections
 

@@ -1,64 +1,86 @@
 """Local refinement of a line to the exact optimum of its neighbourhood.
 
 The slack of a line is the smallest of many smooth functions: its distances to single surface
-points less their offsets. Witness points are collected from exact queries, the largest common
-slack over them is found (a smooth problem in five unknowns), the true slack there yields new
-witnesses, and so on until the two agree. A tiny strictly concave preference for the window's
-middle makes the optimum unique where clearance alone leaves it open, so that the same anatomy
+points less their offsets. Nearest points along the line are witnesses; in a trust region their
+distances are replaced by tangents, the best line of that model is a small quadratic programme,
+and it is taken if the exact slack agrees (sequential quadratic programming; Nocedal and Wright,
+Numerical Optimization, ch. 18). A tiny strictly concave preference for the middle of window and
+target makes the optimum unique where clearance alone leaves it open, so that the same anatomy
 always gives the same path, however it lies in the scanner.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
+import clarabel
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
+from scipy import sparse
 
 from geometry import _kernels as mesh_kernels
 from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
 
-PREFERENCE = 1e-5  # mm of slack per squared mm away from the preferred line, at gate and aim
-PIECES = 6
-ROUNDS = 12
-AGREEMENT_MM = 1e-6
+PREFERENCE = 3e-5  # mm of slack per squared mm away from the preferred line, at gate and aim
+PIECES = 16  # stretches of a line that contribute a witness each
+MEMORY = 8
+ROUNDS = 60
+GAIN_MM = 1e-9  # a model that promises less has nothing left to give
 TRUST_MM = 4.0
+SETTLED_MM = 1e-3
+SOLVER_TOLERANCE = 1e-11
+RESTORATIONS = 6
+INSET_MM = 1e-6  # rules are kept by this much, so that rounding cannot break them
 
 
-def polish(family: LineFamily, start: Numbers, preferred: Numbers) -> tuple[float, Numbers]:
-    """Climb from a line of the family to the best one near it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Optimum:
+    """A line that no near one beats.
 
-    Args:
-        family: The lines.
-        start: Where to climb from; must be a path of the family.
-        preferred: The line that flat optima lean towards.
-
-    Returns:
-        Its exact slack (mm) and the line; never worse than ``start``.
+    Attributes:
+        line: The line.
+        slack_mm: Its exact slack.
+        worth_mm: Its slack less what it strays from the preferred line; decides between optima.
     """
-    best_x, best = start.copy(), _objective(family, start, preferred)
-    witnesses = _witnesses(family, start)
-    trust = TRUST_MM
+
+    line: Numbers
+    slack_mm: float
+    worth_mm: float
+
+
+def polish(family: LineFamily, start: Numbers) -> Optimum:
+    """Climb from a line of the family to the best one near it; never to a worse one."""
+    line, worth, trust = start.copy(), line_worth(family, start), TRUST_MM
+    recent = [_witnesses(family, start)]
     for _ in range(ROUNDS):
-        x = _model_optimum(family, best_x, witnesses, preferred, trust)
-        value = _objective(family, x, preferred)
+        x, promised = _model_optimum(family, line, np.concatenate(recent[-MEMORY:]), trust)
+        if promised - worth < GAIN_MM:
+            # Perhaps the solver's failure at this size of step, so smaller ones are tried as well.
+            trust *= 0.25
+            if trust < SETTLED_MM:
+                break
+            continue
+        x = _restored(family, x)
+        value = line_worth(family, x)
         if value > -mesh_kernels.FAR / 2.0:
-            witnesses = np.concatenate([witnesses, _witnesses(family, x)])
-        if value > best + AGREEMENT_MM:
-            best_x, best = x, value
-        elif np.abs(x - best_x).max() < 1e-4 or trust < 1e-3:
+            recent.append(_witnesses(family, x))
+        kept = (value - worth) / (promised - worth)
+        if kept > 0.1:
+            line, worth = x, value
+        trust = min(2.0 * trust, TRUST_MM) if kept > 0.7 else trust * (1.0 if kept > 0.3 else 0.5)
+        if trust < INSET_MM:
             break
-        else:
-            trust *= 0.35
-    return family.slack(best_x), best_x
+    return Optimum(line=line, slack_mm=family.slack(line), worth_mm=worth)
 
 
-def _preference(x: Numbers, preferred: Numbers) -> float:
-    return PREFERENCE * float(((x - preferred) ** 2).sum())
+def preferences(family: LineFamily, lines: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
+    """Return what each line's straying from the preferred one costs, mm."""
+    return PREFERENCE * ((lines - family.preferred) ** 2).sum(axis=1)
 
 
-def _objective(family: LineFamily, x: Numbers, preferred: Numbers) -> float:
-    return family.slack(x) - _preference(x, preferred)
+def line_worth(family: LineFamily, x: Numbers) -> float:
+    """Return a line's slack less its preference, mm."""
+    return family.slack(x) - float(preferences(family, x[None, :])[0])
 
 
 def _witnesses(family: LineFamily, x: Numbers) -> Float[np.ndarray, "k 4"]:
@@ -67,46 +89,96 @@ def _witnesses(family: LineFamily, x: Numbers) -> Float[np.ndarray, "k 4"]:
     if ends is None:
         return np.empty((0, 4))
     tree = family.scene.tree
-    cuts = np.linspace(ends[0], ends[1], PIECES + 1)
     found = []
-    for a, b in pairwise(cuts):
+    for a, b in pairwise(np.linspace(ends[0], ends[1], PIECES + 1)):
         _, i, _, qx, qy, qz = mesh_kernels.segment_query(tree, a, b, mesh_kernels.FAR)
         found.append([qx, qy, qz, tree.offset[i]])
     return np.array(found)
 
 
+def _restored(family: LineFamily, x: Numbers) -> Numbers:
+    """Step back inside rules that curve away from their tangents, the most broken one first."""
+    start, step = _kernels.line_points(family.arrays, x)
+    t_skin = float(_kernels.skin_exit(family.arrays, family.scene.skin.tree, start, step))
+    rows = _kernels.RULES + len(family.arrays.offsets)
+    none, values, slopes = np.empty((0, 4)), np.empty(rows), np.empty((rows, 4))
+    for _ in range(RESTORATIONS):
+        _kernels.constraints(family.arrays, x, none, t_skin, values)
+        worst = int(values.argmin())
+        if values[worst] >= -1e-12:
+            break
+        _kernels.constraint_slopes(family.arrays, x, none, t_skin, slopes)
+        size = float(slopes[worst] @ slopes[worst])
+        if size < 1e-6:
+            break
+        x = x + slopes[worst] * (INSET_MM - values[worst]) / size
+    return x
+
+
+def _walls(family: LineFamily, x: Numbers, reach_mm: float) -> Float[np.ndarray, "k 3"]:
+    """Return the window's edges near the gate point: inward normal (2) and distance to them.
+
+    Edges that the point lies behind (across a reflex corner) do not confine it.
+    """
+    edges = family.arrays.edges
+    along = edges[:, 2:] - edges[:, :2]
+    length = np.linalg.norm(along, axis=1)
+    along = along / length[:, None]
+    offset = x[:2] - edges[:, :2]
+    inward = np.column_stack([-along[:, 1], along[:, 0]])
+    room = np.einsum("ij,ij->i", offset, inward)
+    beyond = np.einsum("ij,ij->i", offset, along)
+    beyond = np.maximum(np.maximum(-beyond, beyond - length), 0.0)
+    near = (room >= -INSET_MM) & (np.hypot(room, beyond) <= 2.0 * reach_mm)
+    return np.column_stack([inward, np.maximum(room, 0.0)])[near]
+
+
 def _model_optimum(
-    family: LineFamily,
-    x0: Numbers,
-    witnesses: Float[np.ndarray, "k 4"],
-    preferred: Numbers,
-    trust_mm: float,
-) -> Numbers:
-    """Maximise the smallest witness slack, less the preference, within a trust region."""
+    family: LineFamily, x0: Numbers, witnesses: Float[np.ndarray, "k 4"], trust_mm: float
+) -> tuple[Numbers, float]:
+    """Return the best line of the model in a trust region, and the worth the model promises."""
     start, step = _kernels.line_points(family.arrays, x0)
     t_skin = float(_kernels.skin_exit(family.arrays, family.scene.skin.tree, start, step))
-
     rows = len(witnesses) + _kernels.RULES + len(family.arrays.offsets)
-    counts = (np.arange(rows) < len(witnesses)).astype(np.float64)
+    is_slack = (np.arange(rows) < len(witnesses)).astype(np.float64)
     values, slopes = np.empty(rows), np.empty((rows, 4))
+    _kernels.constraints(family.arrays, x0, witnesses, t_skin, values)
+    _kernels.constraint_slopes(family.arrays, x0, witnesses, t_skin, slopes)
+    # The face by which the tip enters the target is kept by definition, whatever the step.
+    entered = (is_slack == 0.0) & (np.abs(values) < INSET_MM) & (np.abs(slopes).max(axis=1) < 1e-6)
+    values -= (1.0 - is_slack) * INSET_MM
+    # The window is kept by its walls, all of those near by, not by the nearest of them alone.
+    values[entered | (np.arange(rows) == len(witnesses))] = 1.0
+    walls = _walls(family, x0, trust_mm)
+    values = np.concatenate([values, walls[:, 2] - INSET_MM])
+    matrix = np.zeros((len(values), 5))
+    matrix[:rows, :4], matrix[:rows, 4], matrix[rows:, :2] = slopes, -is_slack, walls[:, :2]
+    least = float(values[: len(witnesses)].min())
+    values[: len(witnesses)] -= least
+    step = _quadratic_programme(family.preferred - x0, matrix, values, trust_mm)
+    x = x0 + np.clip(step, -trust_mm, trust_mm)
+    promised = least + float((values[:rows] + slopes @ (x - x0))[: len(witnesses)].min())
+    return x, promised - float(preferences(family, x[None, :])[0])
 
-    def constraints(y: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " m"]:
-        _kernels.constraints(family.arrays, x0 + y[:4], witnesses, t_skin, values)
-        return values - counts * y[4]
 
-    def jacobian(y: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "m 5"]:
-        _kernels.constraint_slopes(family.arrays, x0 + y[:4], witnesses, t_skin, slopes)
-        return np.column_stack([slopes, -counts])
+def _quadratic_programme(
+    wish: Numbers, matrix: Float[np.ndarray, "m 5"], room: Float[np.ndarray, " m"], trust_mm: float
+) -> Numbers:
+    """Return the step that maximises the common slack y less the preference for ``wish``.
 
-    wish = preferred - x0
-    first = float((constraints(np.zeros(5)) + (1.0 - counts) * mesh_kernels.FAR).min())
-    done = minimize(
-        lambda y: -y[4] + PREFERENCE * float(((y[:4] - wish) ** 2).sum()),
-        np.concatenate([np.zeros(4), [first]]),
-        jac=lambda y: np.concatenate([2.0 * PREFERENCE * (y[:4] - wish), [-1.0]]),
-        method="SLSQP",
-        bounds=[(-trust_mm, trust_mm)] * 4 + [(None, None)],
-        constraints={"type": "ineq", "fun": constraints, "jac": jacobian},
-        options={"maxiter": 60, "ftol": 1e-10},
-    )
-    return x0 + np.clip(done.x[:4], -trust_mm, trust_mm)
+    Unknowns are the step (4), within the trust region, and y: ``room + matrix (step, y) >= 0``.
+    """
+    box = np.hstack([np.vstack([np.eye(4), -np.eye(4)]), np.zeros((8, 1))])
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = SOLVER_TOLERANCE
+    rows = np.vstack([-matrix, box])
+    solution = clarabel.DefaultSolver(
+        sparse.csc_matrix(np.diag([1.0, 1.0, 1.0, 1.0, 0.0])),
+        np.append(-wish, -0.5 / PREFERENCE),
+        sparse.csc_matrix(rows),
+        np.concatenate([room, np.full(8, trust_mm)]),
+        [clarabel.NonnegativeConeT(len(rows))],
+        settings,
+    ).solve()
+    return np.array(solution.x[:4])

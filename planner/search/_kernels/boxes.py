@@ -21,6 +21,7 @@ from planner.search._kernels.lines import (
 )
 
 ROUNDING_MM = 1e-6
+GRID_MM = 1e-5
 STEP_MM = 1.0
 BEYOND_MM = 10.0
 
@@ -254,7 +255,8 @@ def search(
             bound, t, owner = box_bound(
                 family, tree, skin, field, field_origin, spacing, cap, x, h, row[1], enough
             )
-            bound = min(bound, row[0])
+            # On a grid, so that boxes with equal bounds come in the same order in every frame.
+            bound = min(math.ceil(bound / GRID_MM) * GRID_MM, row[0])
             if owner >= 0:
                 owners[owner] += 1
             if bound <= enough:
@@ -264,7 +266,7 @@ def search(
             # The witness also bounds the centre line: measure it only if it can be better.
             if bound - box_spread(h, t) > best:
                 slack, t_tip, t_skin, other = line_slack(family, tree, skin, x, best)
-            if slack > best:
+            if slack > best + GRID_MM:
                 best = slack
                 for k in range(4):
                     incumbent[k] = x[k]
