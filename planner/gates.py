@@ -2,9 +2,7 @@
 
 from itertools import product
 
-import numpy as np
-
-from planner.anatomy.model import Unavailable, VertebraAnatomy
+from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
 from planner.approach import Gate, corridor_gate, pedicle_gates
 from planner.case import HARDWARE, Kind, Side
 from planner.needles.model import Needle
@@ -54,23 +52,20 @@ def _ways(question: Question, side: Side, needle: Needle) -> dict[Approach, Gate
 
 
 def _corridor(question: Question, side: Side, needle: Needle) -> Gate | None:
-    """Return the gate along the target's screw in a sacrum or ilium, on that screw's side."""
+    """Return the gate around a screw of this side in a sacrum or ilium, where there is one."""
+    if question.bone.kind not in {Kind.SACRUM, Kind.ILIUM}:
+        return None
+    screw = _screw_of(question, side)
+    if screw is None:
+        return None
+    return corridor_gate(screw, question.bone, needle.radius_mm, side=side, left=question.axes[0])
+
+
+def _screw_of(question: Question, side: Side) -> ScrewAxis | None:
+    """Return the target's screw if it is on this side, else the first sacral screw there."""
     region = question.region
-    if not isinstance(region, TargetRegion) or region.screw is None:
-        return None
-    if question.bone.kind not in {Kind.SACRUM, Kind.ILIUM} or _side(question, region) is not side:
-        return None
-    return corridor_gate(
-        region.screw, question.bone, needle.radius_mm, side=side, left=question.axes[0]
-    )
-
-
-def _side(question: Question, region: TargetRegion) -> Side:
-    """Return the side of the target's screw: as stated, else by where its head lies."""
-    screw = region.screw
-    assert screw is not None  # noqa: S101  # the caller asks only for targets with a screw
-    if screw.side is not None:
-        return screw.side
-    middle = np.mean([s.mesh.vertices.mean(axis=0) for s in question.prepared.case.structures
-                      if s.kind in {Kind.VERTEBRA, Kind.SACRUM}], axis=0)  # fmt: skip
-    return Side.LEFT if float((screw.head_mm - middle) @ question.axes[0]) > 0.0 else Side.RIGHT
+    if isinstance(region, TargetRegion) and region.screw is not None:
+        return region.screw if region.screw.side is side else None
+    screws = [s for s in question.prepared.case.of_kind(Kind.SCREW) if s.level == "S1"]
+    axes = [question.prepared.screw(s.name, field="target") for s in screws]
+    return next((axis for axis in axes if axis.side is side), None)

@@ -70,12 +70,7 @@ def plan(
     clock.append(time.perf_counter())
     tell("verifying on the meshes", 0.92)
     found = [(s, _measured(question, s)) for s in searched]
-    candidates = [
-        t
-        for _, trajectories in found
-        for t in trajectories
-        if t.margin_mm >= 0.0 and t.reaches_target
-    ]
+    candidates = [t for _, trajectories in found for t in trajectories if t.margin_mm >= 0.0]
     order = Order(
         level=question.bone.level, side=region.screw.side if region.screw else None,
         policy=request.policy,
@@ -125,11 +120,16 @@ def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:
 
 
 def _measured(question: Question, searched: ClassSearch) -> list[Trajectory]:
-    """Measure the best line of a class on the original meshes."""
+    """Measure the best line of a class that ends in bone, on the original meshes."""
     if searched.family is None or searched.result is None:
         return []
-    paths = [searched.family.path(o.line) for o in searched.result.optima[:1]]
-    return [trajectory(question, searched.gate, searched.needle, p) for p in paths if p is not None]
+    for optimum in searched.result.optima:
+        path = searched.family.path(optimum.line)
+        if path is not None:
+            measured = trajectory(question, searched.gate, searched.needle, path)
+            if measured.reaches_target:
+                return [measured]
+    return []
 
 
 def _certificate(

@@ -187,7 +187,7 @@ def between_endplates(region: TargetRegion, anatomy: VertebraAnatomy | Unavailab
     A region around a screw that itself breaches an endplate keeps its centre: then it is left
     as it is, and the breach is noted.
     """
-    if isinstance(anatomy, Unavailable):
+    if isinstance(anatomy, Unavailable) or region.bone.kind is not Kind.VERTEBRA:
         return region
     out, body = anatomy.frame.inverse(), anatomy.body
     normals = out.vectors(np.stack([body.superior_normal, body.inferior_normal]))

@@ -125,6 +125,8 @@ def _cautions(
     if beside and not case.of_kind(Kind.NERVE_ROOT):
         said.append("no nerve roots in the case: the exiting roots were not measured")
     level = question.bone.level
+    if question.bone.kind is Kind.SACRUM and not case.of_kind(Kind.NERVE_ROOT):
+        said.append("no sacral roots in the case: sacral canal and foramina were not measured")
     if not case.of_kind(Kind.CANAL):
         said.append("no spinal canal in the case: it was not measured")
     if (

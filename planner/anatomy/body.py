@@ -22,6 +22,7 @@ from planner.anatomy.symmetry import MirrorPlane
 STEPS = 80
 COARSE_STEPS = 8
 SETTLED_MM = 1e-10
+MAX_CONDITION = 1e12  # of the normal equations; beyond it a handful of triangles holds no face
 COARSE_REACH_MM = 12.0  # surface farther than this from a face is not of it; canals are deeper
 REACH_MM = 7.0
 SMALL_TRIANGLE_MM2 = 1.0
@@ -240,7 +241,10 @@ def fit_face(surface: Surface, box: BodyBox, look: Look, reach_mm: float) -> Fac
         return None
     design = np.stack([np.ones_like(u), u, v], axis=1)
     weighted = design * weights[:, None]
-    plane = np.linalg.solve(weighted.T @ design, weighted.T @ height)
+    normal_matrix = weighted.T @ design
+    if np.linalg.cond(normal_matrix) > MAX_CONDITION:
+        return None
+    plane = np.linalg.solve(normal_matrix, weighted.T @ height)
     residual = height - design @ plane
     spread = float(np.sqrt(weights @ residual**2 / total))
     # the window's own mean is 0.61 of its reach in either direction

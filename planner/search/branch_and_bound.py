@@ -17,7 +17,7 @@ AIM_MM = 0.02
 FLOOR_GAP_MM = 1e-3
 SEED_STEPS = (8, 8, 9, 9)
 DISTINCT_MM = 4.0
-STARTS = 4
+STARTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -92,7 +92,7 @@ def _statement(
     scope = "through the gate's window, within its cone and the needle's length"
     near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
     if status is Status.INFEASIBLE:
-        return f"No {way} {scope} has a margin above {upper_mm:.2f} mm: none is safe.{near}"
+        return f"No {way} {scope} has a margin above {upper_mm:.3f} mm: none is safe.{near}"
     best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
     if status is Status.FOUND:
         return f"Of every {way} {scope}, {best} and none has more than {upper_mm:.2f} mm.{near}"

@@ -22,7 +22,7 @@ def _oracle(mesh: TriangleMesh) -> trimesh.Trimesh:
 
 def _depths(mesh: TriangleMesh, points: Points) -> Float[np.ndarray, " n"]:
     """How deep points lie inside a mesh, mm; negative outside."""
-    return trimesh.proximity.signed_distance(_oracle(mesh), points)  # type: ignore[no-untyped-call]
+    return trimesh.proximity.signed_distance(_oracle(mesh), points)
 
 
 def _depth_inside(mesh: TriangleMesh, other: TriangleMesh) -> float:

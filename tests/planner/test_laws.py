@@ -17,6 +17,7 @@ from planner.case_io import load_case
 from planner.needles.path import Line
 from planner.planning import evaluate, plan
 from planner.policy import policy_with
+from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest
 from planner.result import Plan, Trajectory
 
@@ -163,9 +164,10 @@ def test_the_same_question_has_the_same_answer(case: Case, answer: Plan) -> None
 
 
 def test_a_planned_path_measures_the_same_when_it_is_drawn(case: Case, answer: Plan) -> None:
+    prepared = PreparedCase(case)
     for planned in answer.trajectories:
         drawn = evaluate(
-            case,
+            prepared,
             EvaluationRequest(path=planned.path, needle=planned.needle, target=REQUEST.target),
         )
         assert (drawn.approach, drawn.side) == (planned.approach, planned.side)
