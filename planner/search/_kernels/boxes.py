@@ -44,8 +44,9 @@ def box_reach(family, x, h):
             if ratio >= 1.0:
                 return 0.0, False
             t_low = max(t_low, 1.0 / (1.0 - ratio))
-        elif aim_low > 0.0:
-            # Lines inside this face at the gate leave it, the latest from the deepest gate point.
+        elif aim_low > 0.0 and (gate_high <= 0.0 or aim_low >= gate_high):
+            # Lines inside this face at the gate leave it, the latest from the deepest gate point;
+            # lines outside it there move further out.
             t_high = min(t_high, gate_low / (gate_low - aim_low))
     return t_low, t_low <= t_high
 

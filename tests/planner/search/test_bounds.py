@@ -1,0 +1,120 @@
+"""Bounds are attacked: no line that anybody draws through a window may beat what was certified."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geometry import _kernels as mesh_kernels
+from geometry.frames import frame_from_axes
+from planner.anatomy.model import Pedicle, VertebraAnatomy
+from planner.approach import Gate, pedicle_gates
+from planner.case import HARDWARE, Side
+from planner.case_io import load_case
+from planner.policy import DEFAULT_POLICY
+from planner.prepared import PreparedCase
+from planner.request import AnteriorBody, Approach
+from planner.search import _kernels
+from planner.search.branch_and_bound import search_family
+from planner.search.family import LineFamily, line_family
+from planner.search.scene import Scene, build_scene
+from planner.target import TargetRegion, bone_of, region_of
+
+SAMPLE = Path(__file__).parents[3] / "sample_cases" / "lumbar-fracture"
+RADIUS_MM = 0.9145
+LENGTH_MM = 140.0
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedCase:
+    return PreparedCase(load_case(SAMPLE))
+
+
+@pytest.fixture(scope="module")
+def anatomy(prepared: PreparedCase) -> VertebraAnatomy:
+    found = prepared.bone(prepared.case.bone_of_level("L3"))
+    assert isinstance(found, VertebraAnatomy)
+    return found
+
+
+@pytest.fixture(scope="module")
+def target(prepared: PreparedCase, anatomy: VertebraAnatomy) -> TargetRegion:
+    spec = AnteriorBody(level="L3")
+    region = region_of(prepared, spec, bone_of(prepared, spec), anatomy.frame.rotation)
+    assert isinstance(region, TargetRegion)
+    return region
+
+
+@pytest.fixture(scope="module")
+def scene(prepared: PreparedCase, anatomy: VertebraAnatomy, target: TargetRegion) -> Scene:
+    frame = frame_from_axes(name="scene", origin_mm=target.centre_mm, axes=anatomy.frame.rotation)
+    return build_scene(prepared.case, DEFAULT_POLICY, target.bone, frame, 15.0)
+
+
+def _gates(prepared: PreparedCase, anatomy: VertebraAnatomy, side: Side) -> dict[Approach, Gate]:
+    pedicle = anatomy.pedicles[side]
+    assert isinstance(pedicle, Pedicle)
+    return pedicle_gates(anatomy, pedicle, prepared.case.of_kind(*HARDWARE), RADIUS_MM)
+
+
+def _slacks(family: LineFamily, lines: np.ndarray) -> np.ndarray:
+    slack = np.empty(len(lines))
+    _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lines, slack)
+    return slack
+
+
+@pytest.fixture(scope="module", params=[(a, s) for a in Approach for s in Side], ids=str)
+def family(
+    request: pytest.FixtureRequest,
+    prepared: PreparedCase,
+    anatomy: VertebraAnatomy,
+    target: TargetRegion,
+    scene: Scene,
+) -> LineFamily:
+    approach, side = request.param
+    return line_family(_gates(prepared, anatomy, side)[approach], scene, target, LENGTH_MM)
+
+
+def test_no_random_or_climbing_line_beats_the_certified_bound(
+    family: LineFamily, rng: np.random.Generator
+) -> None:
+    result = search_family(family, radius_mm=RADIUS_MM, tolerance_mm=0.25)
+    box = family.root_box()
+    lines = box[:4] + box[4:] * rng.uniform(-1.0, 1.0, size=(20_000, 4))
+    slack = _slacks(family, lines)
+    assert slack.max() <= result.upper_bound_mm
+    best = lines[np.argsort(-slack)[:10]]
+    for reach in (2.0, 0.5, 0.1):
+        near = (best[:, None, :] + reach * rng.normal(size=(10, 300, 4))).reshape(-1, 4)
+        slack = _slacks(family, near)
+        assert slack.max() <= result.upper_bound_mm
+        best = near[np.argsort(-slack)[:10]]
+    if result.optima:
+        assert max(o.slack_mm for o in result.optima) <= result.upper_bound_mm + 1e-9
+        assert slack.max() <= max(o.slack_mm for o in result.optima) + 0.25
+
+
+def test_a_box_bounds_every_line_in_it(family: LineFamily, rng: np.random.Generator) -> None:
+    field, root = family.scene.field, family.root_box()
+    bounded = 0
+    for _ in range(600):
+        half = root[4:] * 0.5 ** rng.integers(1, 7, size=4)
+        centre = root[:4] + (root[4:] - half) * rng.uniform(-1.0, 1.0, size=4)
+        bound, _, _ = _kernels.box_bound(
+            family.arrays, family.scene.tree, family.scene.skin.tree, field.values,
+            field.origin_mm, field.spacing_mm, field.cap_mm, centre, half, 0.0, -1e9,
+        )  # fmt: skip
+        slack = _slacks(family, centre + half * rng.uniform(-1.0, 1.0, size=(60, 4)))
+        assert slack.max() <= bound
+        bounded += slack.max() > -mesh_kernels.FAR / 2.0
+    assert bounded > 10, "boxes without a single path would prove nothing"
+
+
+def test_windows_of_one_side_do_not_overlap(
+    prepared: PreparedCase, anatomy: VertebraAnatomy
+) -> None:
+    for side in Side:
+        windows = [g.window for g in _gates(prepared, anatomy, side).values()]
+        for i, one in enumerate(windows):
+            for other in windows[i + 1 :]:
+                assert one.intersection(other).area < 1e-6
