@@ -239,7 +239,9 @@ def main(command: str, arguments: list[str]) -> int:
     if command == "check" and lint():
         return 1
     os.chdir(ROOT)
-    become(program(ENVIRONMENT, "python"), "-m", "pytest", *arguments)
+    # All cores, with one thread each in the linear algebra: its matrices are tiny.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    become(program(ENVIRONMENT, "python"), "-m", "pytest", "--numprocesses=auto", *arguments)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from planner.policy import Policy
 from planner.prepared import PreparedCase
 from planner.result import Clearance
 
+EQUAL_MM = 1e-5  # margins closer than this limit a path equally
+
 
 def clearances(
     prepared: PreparedCase, path: Path, radius_mm: float, policy: Policy, traversed: frozenset[str]
@@ -67,9 +69,14 @@ def meant_to_pass(prepared: PreparedCase, bone: Structure | None) -> frozenset[s
 
 
 def least_margin(measured: tuple[Clearance, ...]) -> tuple[float, str | None]:
-    """Return the smallest margin and the structure that limits it (inf, None if nothing does)."""
+    """Return the smallest margin and the structure that limits it (inf, None if nothing does).
+
+    Of structures that limit equally, the first of the case is named.
+    """
     limited = [(c.margin_mm, c.structure) for c in measured if c.margin_mm is not None]
-    return min(limited, default=(float("inf"), None))
+    least = min((margin for margin, _ in limited), default=float("inf"))
+    names = (name for margin, name in limited if margin <= least + EQUAL_MM)
+    return least, next(names, None)
 
 
 def first_bone(prepared: PreparedCase, bone: Structure, path: Path) -> tuple[Point, float] | None:
