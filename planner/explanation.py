@@ -5,34 +5,40 @@ from itertools import groupby
 from planner.anatomy.model import VertebraAnatomy
 from planner.case import Kind
 from planner.question import Question
-from planner.result import Certificate, Status, Trajectory
+from planner.result import Certificate, Outcome, Status, Trajectory
 from planner.target import TargetRegion
 
 DISCLAIMER = "Research software, not a medical device."
+SURE = 0.9  # anatomy read with less confidence is named in the notes
 
 
 def explanation(
-    question: Question, trajectories: tuple[Trajectory, ...], certificates: list[Certificate]
+    question: Question,
+    outcome: Outcome,
+    trajectories: tuple[Trajectory, ...],
+    certificates: list[Certificate],
 ) -> str:
     """Return a few sentences: how many paths, the best one, and why the other ways are closed."""
     region = question.region
     goal = region.label if isinstance(region, TargetRegion) else "target"
-    sentences = [_headline(trajectories, certificates, goal)]
+    sentences = [_headline(outcome, len(trajectories), goal)]
     if trajectories:
         sentences.append(_best(trajectories[0]))
     sentences += _closed(certificates)
     return " ".join([*sentences, DISCLAIMER])
 
 
-def _headline(
-    trajectories: tuple[Trajectory, ...], certificates: list[Certificate], goal: str
-) -> str:
-    count = len(trajectories)
-    if count:
-        return f"{count} safe {'trajectory' if count == 1 else 'trajectories'} to the {goal}."
-    if certificates and all(c.status is Status.INFEASIBLE for c in certificates):
-        return f"No safe straight path to the {goal} with the needles asked for (proved)."
-    return f"No safe path to the {goal} was found; not every way was proved closed."
+def _headline(outcome: Outcome, count: int, goal: str) -> str:
+    match outcome:
+        case Outcome.FOUND:
+            noun = "trajectory" if count == 1 else "trajectories"
+            return f"{count} safe {noun} to the {goal}."
+        case Outcome.NO_SAFE_PATH:
+            return f"No safe straight path to the {goal} with the needles asked for (proved)."
+        case Outcome.TARGET_UNREACHABLE:
+            return f"No needle asked for is long enough for a safe path to the {goal}; longer would do."
+        case Outcome.STOPPED:
+            return f"No safe path to the {goal} was found; not every way was proved closed."
 
 
 def _best(best: Trajectory) -> str:
@@ -67,7 +73,7 @@ def notes(question: Question) -> tuple[str, ...]:
         said += region.notes
     if isinstance(anatomy, VertebraAnatomy):
         said += anatomy.warnings
-        if anatomy.confidence < 1.0:
+        if anatomy.confidence < SURE:
             said.append(
                 f"{anatomy.structure}: confidence {anatomy.confidence:.2f}, {anatomy.cause}"
             )

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise, product
 
@@ -18,7 +17,7 @@ from planner.question import Question, lie_of, orientation
 from planner.ranking import Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
-from planner.search.branch_and_bound import has_any_line
+from planner.search.branch_and_bound import best_slack_mm
 from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
 from planner.search.family import line_family
@@ -57,7 +56,7 @@ def plan(
             unsearched(a, s, n, region, tolerance)
             for a, s, n in product(request.approaches, request.sides, needles)
         ]
-        return _answer(question, request, (), certificates, clock)
+        return _answer(question, request, Outcome.STOPPED, (), certificates, clock)
     tell("measuring the space around the target", 0.15)
     scene = build_scene(
         prepared.case, request.policy, question.bone, _scene_frame(question, region), STAND_OFF_MM
@@ -79,10 +78,10 @@ def plan(
     certificates = [*(_certificate(s, ts, tolerance) for s, ts in found), *missing]
     clock.append(time.perf_counter())
     tell("done", 1.0)
-    plan = _answer(question, request, best, _in_order(certificates, request), clock)
-    if not best and _only_too_far(searched, scene, region):
-        return replace(plan, outcome=Outcome.TARGET_UNREACHABLE)
-    return plan
+    outcome = _outcome(best, certificates)
+    if outcome is not Outcome.FOUND and _longer_would_do(searched, scene, region):
+        outcome = Outcome.TARGET_UNREACHABLE
+    return _answer(question, request, outcome, best, _in_order(certificates, request), clock)
 
 
 def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajectory:
@@ -152,32 +151,37 @@ def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Cer
     )  # fmt: skip
 
 
-def _only_too_far(searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion) -> bool:
-    """Whether no class has any path, but longer needles would have some."""
-    with_lines = [s for s in searched if s.family is not None]
-    if not with_lines or any(s.result is not None and s.result.optima for s in with_lines):
-        return False
-    return any(has_any_line(line_family(s.gate, scene, region, ENDLESS_MM)) for s in with_lines)
+def _longer_would_do(searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion) -> bool:
+    """Whether some class has a safe path for a needle of the same width and any length."""
+    for s in searched:
+        if s.family is not None:
+            endless = line_family(s.gate, scene, region, ENDLESS_MM)
+            if best_slack_mm(endless) >= s.needle.radius_mm:
+                return True
+    return False
+
+
+def _outcome(trajectories: tuple[Trajectory, ...], certificates: list[Certificate]) -> Outcome:
+    if trajectories:
+        return Outcome.FOUND
+    closed = all(c.status is Status.INFEASIBLE for c in certificates)
+    return Outcome.NO_SAFE_PATH if closed else Outcome.STOPPED
 
 
 def _answer(
     question: Question,
     request: PlanRequest,
+    outcome: Outcome,
     trajectories: tuple[Trajectory, ...],
     certificates: list[Certificate],
     clock: list[float],
 ) -> Plan:
-    if trajectories:
-        outcome = Outcome.FOUND
-    elif all(c.status is Status.INFEASIBLE for c in certificates):
-        outcome = Outcome.NO_SAFE_PATH
-    else:
-        outcome = Outcome.STOPPED
     steps = [b - a for a, b in pairwise([*clock, time.perf_counter()])]
     return Plan(
         case_digest=question.prepared.case.digest, request_digest=request.digest,
         planner_version=version("trocar"), outcome=outcome,
-        explanation=explanation(question, trajectories, certificates), trajectories=trajectories,
+        explanation=explanation(question, outcome, trajectories, certificates),
+        trajectories=trajectories,
         certificates=tuple(certificates), warnings=notes(question),
         timings_s=dict(zip(("prepare", "search", "verify"), steps, strict=False)),
     )  # fmt: skip

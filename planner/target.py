@@ -282,7 +282,7 @@ def region_of(
             depth, centre = _lesion_core(prepared, lesion)
             return ball(bone, centre, depth, axes, screw=None, label=f"core of {name}")
         case FreePoint(position_mm=position, tolerance_mm=tolerance):
-            return ball(bone, position, tolerance, axes, screw=None, label="the given point")
+            return ball(bone, position, tolerance, axes, screw=None, label="given point")
 
 
 def _lesion_core(prepared: PreparedCase, lesion: Structure) -> tuple[float, Point]:

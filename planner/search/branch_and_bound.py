@@ -126,9 +126,10 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0])[:STARTS]
 
 
-def has_any_line(family: LineFamily) -> bool:
-    """Whether a lattice over window and cone holds any path at all, safe or not."""
-    return bool(_seeds(family))
+def best_slack_mm(family: LineFamily) -> float:
+    """Return the slack of the best line that climbing finds, unproved; hugely negative if none."""
+    optima = _optima(family, _seeds(family))
+    return max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
 
 
 def _optima(family: LineFamily, starts: list[Numbers]) -> list[Optimum]:
