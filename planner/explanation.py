@@ -36,7 +36,7 @@ def _headline(outcome: Outcome, count: int, goal: str) -> str:
         case Outcome.NO_SAFE_PATH:
             return f"No safe straight path to the {goal} with the needles asked for (proved)."
         case Outcome.TARGET_UNREACHABLE:
-            return f"No needle asked for is long enough for a safe path to the {goal}; longer would do."
+            return f"No needle asked for is long enough for a safe path to the {goal}."
         case Outcome.STOPPED:
             return f"No safe path to the {goal} was found; not every way was proved closed."
 
