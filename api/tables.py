@@ -20,7 +20,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     The explanation ends with what it must not be used for.
     """
     if plan.trajectories:
-        console.print(_ranking(plan.trajectories))
+        console.print(_ranking(plan.trajectories, "Trajectories, best first"))
     console.print(_certificates(plan.certificates))
     console.print(f"\n[bold]{plan.outcome.value.replace('_', ' ')}[/bold]: ", end="")
     console.print(plan.explanation, markup=False)
@@ -33,7 +33,7 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 def print_trajectory(console: Console, trajectory: Trajectory) -> None:
     """Print one measured path with every clearance, nearest first."""
-    console.print(_ranking([trajectory]))
+    console.print(_ranking((trajectory,), "The path as it was drawn"))
     console.print(_clearances(trajectory.clearances))
     for caution in trajectory.cautions:
         console.print(f"  {caution}", markup=False)
@@ -63,10 +63,10 @@ def _table(title: str, columns: Sequence[str], numbers: Sequence[str] = ()) -> T
     return table
 
 
-def _ranking(trajectories: Sequence[Trajectory]) -> RenderableType:
+def _ranking(trajectories: Sequence[Trajectory], title: str) -> RenderableType:
     numbers = ("rank", "margin mm", "length mm")
     table = _table(
-        "Trajectories, best first",
+        title,
         ("rank", "approach", "side", "needle", "margin mm", "limited by", "length mm",
          "bull's-eye, DICOM", "on the console"),
         numbers,
@@ -74,7 +74,7 @@ def _ranking(trajectories: Sequence[Trajectory]) -> RenderableType:
     for trajectory in trajectories:
         view = next((v for v in trajectory.views if v.role is ViewRole.BULLS_EYE), None)
         table.add_row(
-            str(trajectory.rank),
+            str(trajectory.rank or "-"),
             trajectory.approach.value if trajectory.approach else "none of the known",
             trajectory.side.value if trajectory.side else "-",
             trajectory.needle,

@@ -27,7 +27,7 @@ from shapely.geometry.polygon import orient
 from geometry.arrays import Point, Rotation, Vector, unit
 from geometry.sections import Plane, section
 from planner.anatomy.model import Pedicle, ScrewAxis, VertebraAnatomy
-from planner.case import Side, Structure
+from planner.case import Kind, Side, Structure
 from planner.request import Approach
 
 STRIP_MM = 5.0  # DOMAIN 2.1: parapedicular within about 5 mm of the lateral wall [A]
@@ -200,7 +200,7 @@ def corridor_gate(
     return Gate(
         approach=Approach.TRANSPEDICULAR if screw.level == "S1" else Approach.EXTRAPEDICULAR,
         side=side,
-        technique="sacral_corridor" if screw.level == "S1" else "iliac_corridor",
+        technique="sacral_corridor" if bone.kind is Kind.SACRUM else "iliac_corridor",
         origin_mm=origin,
         axes=axes,
         window=as_multipolygon(uncut.difference(shaft)),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise, product
 
@@ -17,7 +18,7 @@ from planner.question import Question, lie_of, orientation
 from planner.ranking import Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
-from planner.search.branch_and_bound import best_slack_mm
+from planner.search.branch_and_bound import climbed
 from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
 from planner.search.family import line_family
@@ -77,9 +78,8 @@ def plan(
     best = ranked(candidates, order, request.max_trajectories)
     certificates = [*(_certificate(s, ts, tolerance) for s, ts in found), *missing]
     clock.append(time.perf_counter())
-    tell("done", 1.0)
     outcome = _outcome(best, certificates)
-    if outcome is not Outcome.FOUND and _longer_would_do(searched, scene, region):
+    if outcome is not Outcome.FOUND and _longer_would_do(question, searched, scene, region):
         outcome = Outcome.TARGET_UNREACHABLE
     return _answer(question, request, outcome, best, _in_order(certificates, request), clock)
 
@@ -151,12 +151,15 @@ def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Cer
     )  # fmt: skip
 
 
-def _longer_would_do(searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion) -> bool:
+def _longer_would_do(
+    question: Question, searched: tuple[ClassSearch, ...], scene: Scene, region: TargetRegion
+) -> bool:
     """Whether some class has a safe path for a needle of the same width and any length."""
     for s in searched:
-        if s.family is not None:
+        if s.result is not None:
             endless = line_family(s.gate, scene, region, ENDLESS_MM)
-            if best_slack_mm(endless) >= s.needle.radius_mm:
+            longer = replace(s, family=endless, result=replace(s.result, optima=climbed(endless)))
+            if any(t.margin_mm >= 0.0 for t in _measured(question, longer)):
                 return True
     return False
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from planner.case import Kind
+from planner.case import Case, Kind, Structure
+from planner.errors import RequestError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,10 @@ DEFAULTS: Mapping[Kind, Rule] = MappingProxyType({
 })  # fmt: skip
 
 
+# A needle passes through these whatever it is meant for, so no hard limit can be set on them.
+PASSED_THROUGH = frozenset({Kind.SKIN, Kind.HALO, Kind.LESION})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The rules in force for one request: the defaults with the caller's overrides."""
@@ -66,11 +71,28 @@ class Policy:
         return self.rules[kind]
 
 
+def meant_to_pass(case: Case, bone: Structure) -> frozenset[str]:
+    """Name what a needle into ``bone`` passes through: it, the skin, halos and lesions."""
+    return frozenset({bone.name, *(s.name for s in case.of_kind(*PASSED_THROUGH))})
+
+
 DEFAULT_POLICY = Policy(rules=DEFAULTS)
 
 
 def policy_with(overrides: Mapping[Kind, tuple[float | None, float]]) -> Policy:
-    """Return the default policy with (hard_mm, preferred_mm) replaced for some kinds."""
+    """Return the default policy with (hard_mm, preferred_mm) replaced for some kinds.
+
+    Raises:
+        RequestError: For a hard limit on a kind that is passed through on purpose.
+    """
+    for kind, (hard, _) in overrides.items():
+        if kind in PASSED_THROUGH and hard is not None:
+            limitable = ", ".join(k for k in Kind if k not in PASSED_THROUGH)
+            raise RequestError(
+                f"a needle passes through {kind} on purpose, so it can have no hard_mm; "
+                f"set one for: {limitable}",
+                field=f"policy.{kind}.hard_mm", code="no-hard-limit",
+            )  # fmt: skip
     changed = {
         kind: Rule(hard_mm=hard, preferred_mm=preferred, source="request")
         for kind, (hard, preferred) in overrides.items()

@@ -135,7 +135,7 @@ class Certificate:
     Attributes:
         best_margin_mm: Margin of the best path found, measured on the meshes; None if no path
             of the class was found at all.
-        upper_bound_mm: No path of the class has a larger margin; None if it has no paths.
+        upper_bound_mm: No path of the class has a larger margin; None if it was not searched.
         tolerance_mm: The gap between the two that was asked for.
     """
 

@@ -13,11 +13,12 @@ from planner.case import LEVELS, Kind, Side
 from planner.fluoroscopy.views import views_for
 from planner.needles.model import Needle
 from planner.needles.path import Line, Path, path_chords, path_length_mm
+from planner.policy import meant_to_pass
 from planner.question import Question
 from planner.request import Approach
 from planner.result import Clearance, Tolerance, Trajectory
 from planner.target import TargetRegion
-from planner.verify import cautions, clearances, first_bone, least_margin, meant_to_pass
+from planner.verify import cautions, clearances, first_bone, least_margin
 
 ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
 
@@ -46,7 +47,7 @@ def _trajectory(
     technique: str,
 ) -> Trajectory:
     bone = question.bone
-    through = meant_to_pass(question.prepared, bone)
+    through = meant_to_pass(question.prepared.case, bone)
     measured = clearances(question.prepared, path, needle.radius_mm, question.policy, through)
     margin, limiting = least_margin(measured)
     at_bone = first_bone(question.prepared, bone, path)

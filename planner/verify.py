@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from geometry.arrays import Point, frozen
-from planner.case import Kind, Structure
+from planner.case import Structure
 from planner.needles.path import Path, path_chords
 from planner.policy import Policy
 from planner.prepared import PreparedCase
@@ -60,12 +60,6 @@ def _clearance(
         traversed=traversed,
         advisory=required is None and not traversed,
     )
-
-
-def meant_to_pass(prepared: PreparedCase, bone: Structure | None) -> frozenset[str]:
-    """Name what a needle into ``bone`` passes through: it, the skin, halos and lesions."""
-    through = {s.name for s in prepared.case.of_kind(Kind.SKIN, Kind.HALO, Kind.LESION)}
-    return frozenset(through | ({bone.name} if bone is not None else set()))
 
 
 def least_margin(measured: tuple[Clearance, ...]) -> tuple[float, str | None]:

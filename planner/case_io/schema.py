@@ -157,7 +157,7 @@ class FindingsDocument(_Document):
 
 
 class LandmarksDocument(_Document):
-    """Anatomy of one level that overrides what would be derived from the mesh."""
+    """Anatomy of one level as the caller states it: kept with the case, not used yet."""
 
     body_centre_mm: Triple | None = None
     posterior_wall_mm: Triple | None = None

@@ -126,10 +126,9 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0])[:STARTS]
 
 
-def best_slack_mm(family: LineFamily) -> float:
-    """Return the slack of the best line that climbing finds, unproved; hugely negative if none."""
-    optima = _optima(family, _seeds(family))
-    return max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
+def climbed(family: LineFamily) -> tuple[Optimum, ...]:
+    """Return what climbing from the seeds finds, best first; nothing is proved of it."""
+    return tuple(_optima(family, _seeds(family)))
 
 
 def _optima(family: LineFamily, starts: list[Numbers]) -> list[Optimum]:

@@ -2,7 +2,8 @@
 
 Slack at a point is the smallest (distance to a surface - required margin) over all obstacles.
 Distances here are unsigned: inside an obstacle they are too large, never too small, so every
-upper bound holds; and no path gets inside without piercing a surface, where slack is negative.
+upper bound holds; and no path gets inside without piercing a surface, where slack is at most
+zero, less than any needle's radius.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from geometry.exact import MeshDistance, triangle_tree
 from geometry.frames import RigidTransform
 from geometry.mesh import TriangleMesh
 from planner.case import Case, Kind, Structure
-from planner.policy import Policy
+from planner.policy import Policy, meant_to_pass
 
 SPACING_MM = 1.5
 # Slack beyond this is not told apart by the field.
@@ -65,11 +66,13 @@ class Scene:
 
 
 def obstacles(case: Case, policy: Policy, entered: Structure) -> tuple[Structure, ...]:
-    """Return the structures with a hard limit, other than the bone that is entered on purpose."""
+    """Return the structures with a hard limit, other than those entered on purpose."""
+    through = meant_to_pass(case, entered)
     return tuple(
-        s for s in case.structures
-        if s.name != entered.name and policy.rule(s.kind).hard_mm is not None
-    )  # fmt: skip
+        s
+        for s in case.structures
+        if s.name not in through and policy.rule(s.kind).hard_mm is not None
+    )
 
 
 def build_scene(

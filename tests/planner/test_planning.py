@@ -10,6 +10,7 @@ from planner.case import Kind, Side
 from planner.case_io import load_case
 from planner.errors import RequestError
 from planner.planning import plan
+from planner.policy import policy_with
 from planner.prepared import PreparedCase
 from planner.request import (
     AnteriorBody,
@@ -163,6 +164,14 @@ def test_a_mistaken_request_is_refused_by_field(
     with pytest.raises(RequestError) as refused:
         plan(lumbar, request_)
     assert (refused.value.field, refused.value.code) == (field, code)
+
+
+@pytest.mark.parametrize("kind", [Kind.SKIN, Kind.HALO, Kind.LESION])
+def test_what_is_passed_through_on_purpose_takes_no_hard_limit(kind: Kind) -> None:
+    with pytest.raises(RequestError, match="on purpose") as refused:
+        policy_with({kind: (1.0, 2.0)})
+    assert refused.value.field == f"policy.{kind}.hard_mm"
+    assert policy_with({kind: (None, 2.0)}).rule(kind).preferred_mm == 2.0
 
 
 def test_a_free_point_is_reached_within_its_tolerance(lumbar: PreparedCase) -> None:
