@@ -65,15 +65,23 @@ class TargetRegion:
 
 
 def _region(
-    bone: Structure, normals: Points, points: Points, centre: Point, **more: object
+    bone: Structure,
+    label: str,
+    normals: Points,
+    points: Points,
+    centre: Point,
+    screw: ScrewAxis | None = None,
 ) -> TargetRegion:
     """Build a region from outward normals and one point on each face."""
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return TargetRegion(
-        bone=bone, normals=frozen(normals),
-        offsets=frozen(np.einsum("ij,ij->i", normals, points)), centre_mm=frozen(centre),
-        **more,  # type: ignore[arg-type]  # the caller's keywords are the class's own
-    )  # fmt: skip
+        bone=bone,
+        normals=frozen(normals),
+        offsets=frozen(np.einsum("ij,ij->i", normals, points)),
+        centre_mm=frozen(centre),
+        screw=screw,
+        label=label,
+    )
 
 
 def anterior_body(bone: Structure, anatomy: VertebraAnatomy) -> TargetRegion:
@@ -95,10 +103,7 @@ def anterior_body(bone: Structure, anatomy: VertebraAnatomy) -> TargetRegion:
     normals = out.vectors(np.array([n for n, _ in faces], dtype=np.float64))
     points = out.points(np.array([p for _, p in faces], dtype=np.float64))
     middle = out.points(np.array([0.0, front + 0.2 * body.depth_mm, 0.0]))
-    return _region(
-        bone, normals, points, middle, screw=None,
-        label=f"anterior third of {anatomy.level}", notes=(),
-    )  # fmt: skip
+    return _region(bone, f"anterior third of {anatomy.level}", normals, points, middle)
 
 
 def _icosahedron() -> Points:
@@ -118,19 +123,24 @@ _ICOSAHEDRON_IN_RADIUS = 0.7946544722917661
 
 
 def ball(
-    bone: Structure, centre: Point, radius_mm: float, axes: Rotation, **more: object
+    bone: Structure,
+    label: str,
+    centre: Point,
+    radius_mm: float,
+    axes: Rotation,
+    screw: ScrewAxis | None = None,
 ) -> TargetRegion:
     """Return an icosahedron inscribed in a ball, turned with ``axes`` (rows)."""
     normals = _icosahedron() @ axes
     points = centre + _ICOSAHEDRON_IN_RADIUS * radius_mm * normals
-    return _region(bone, normals, points, centre, **more)
+    return _region(bone, label, normals, points, centre, screw)
 
 
 def halo_radius(case: Case, axis: ScrewAxis) -> tuple[float, str]:
     """Return the outer radius of the lucency around a screw (mm), and how it was found."""
     halos = [
         h for h in case.of_kind(Kind.HALO)
-        if (h.level, h.side) == (axis.level, axis.side) or _around(h, axis)
+        if (h.level and (h.level, h.side) == (axis.level, axis.side)) or _around(h, axis)
     ]  # fmt: skip
     if not halos:
         radius = axis.diameter_mm / 2.0 + HALO_THICKNESS_MM
@@ -175,10 +185,9 @@ def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) 
     start = axis.head_mm + HALO_FROM * (axis.tip_mm - axis.head_mm)
     normals = np.concatenate([walls, [axes[2]], [-axes[2]]])
     points = np.concatenate([start + radius * walls, [axis.tip_mm], [start]])
-    return _region(
-        bone, normals, points, 0.5 * (start + axis.tip_mm), screw=axis,
-        label=f"halo of {axis.structure}", notes=(note,),
-    )  # fmt: skip
+    middle = 0.5 * (start + axis.tip_mm)
+    region = _region(bone, f"halo of {axis.structure}", normals, points, middle, axis)
+    return replace(region, notes=(note,))
 
 
 def between_endplates(region: TargetRegion, anatomy: VertebraAnatomy | Unavailable) -> TargetRegion:
@@ -218,10 +227,8 @@ def cage_interface(bone: Structure, ends: CageEnds, end: CageEnd, left: Vector) 
         face - half[0] * across, face + half[1] * deep, face - half[1] * deep,
     ])  # fmt: skip
     middle = face + 0.5 * (near + far) * outward
-    return _region(
-        bone, normals, points, middle, screw=None,
-        label=f"bone against the {end.value} end of {ends.structure}", notes=(),
-    )  # fmt: skip
+    label = f"bone against the {end.value} end of {ends.structure}"
+    return _region(bone, label, normals, points, middle)
 
 
 def bone_of(prepared: PreparedCase, spec: TargetSpec) -> Structure:
@@ -271,18 +278,16 @@ def region_of(
             return between_endplates(halo, prepared.bone(bone))
         case ScrewTip(screw=name):
             axis = prepared.screw(name, field="target.screw")
-            tip = ball(
-                bone, axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, screw=axis, label=f"tip of {name}"
-            )
+            tip = ball(bone, f"tip of {name}", axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, axis)
             return between_endplates(tip, prepared.bone(bone))
         case CageInterface(cage=name, end=end):
             return cage_interface(bone, prepared.cage(name, field="target.cage"), end, axes[0])
         case Lesion(structure=name):
             lesion = prepared.lesion(name, field="target.structure")
             depth, centre = _lesion_core(prepared, lesion)
-            return ball(bone, centre, depth, axes, screw=None, label=f"core of {name}")
+            return ball(bone, f"core of {name}", centre, depth, axes)
         case FreePoint(position_mm=position, tolerance_mm=tolerance):
-            return ball(bone, position, tolerance, axes, screw=None, label="given point")
+            return ball(bone, "given point", position, tolerance, axes)
 
 
 def _lesion_core(prepared: PreparedCase, lesion: Structure) -> tuple[float, Point]:
