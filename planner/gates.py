@@ -1,5 +1,6 @@
 """The gates of a question: one for every approach, side and needle that there is a way for."""
 
+from dataclasses import dataclass
 from itertools import product
 
 from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
@@ -8,11 +9,19 @@ from planner.case import HARDWARE, Kind, Side
 from planner.needles.model import Needle
 from planner.question import Question
 from planner.request import Approach
-from planner.result import Certificate
-from planner.search.certificate import unsearched
 from planner.target import TargetRegion
 
 CURVED = Unavailable(reason="curved paths are not searched yet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatelessClass:
+    """A class that was asked for and has no gate, and why."""
+
+    approach: Approach
+    side: Side
+    needle: Needle
+    why: Unavailable
 
 
 def gates_for(
@@ -20,11 +29,10 @@ def gates_for(
     approaches: tuple[Approach, ...],
     sides: tuple[Side, ...],
     needles: list[Needle],
-    tolerance_mm: float,
-) -> tuple[list[tuple[Gate, Needle]], list[Certificate]]:
-    """Return the classes to search, and certificates of those that cannot be, with the reason."""
+) -> tuple[list[tuple[Gate, Needle]], list[GatelessClass]]:
+    """Return the classes to search, and those that cannot be, with the reason."""
     classes: list[tuple[Gate, Needle]] = []
-    missing: list[Certificate] = []
+    gateless: list[GatelessClass] = []
     for side, needle in product(sides, needles):
         ways = {} if needle.curved else _ways(question, side, needle)
         for approach in approaches:
@@ -32,8 +40,10 @@ def gates_for(
             if isinstance(gate, Gate):
                 classes.append((gate, needle))
             else:
-                missing.append(unsearched(approach, side, needle, gate, tolerance_mm))
-    return classes, missing
+                gateless.append(
+                    GatelessClass(approach=approach, side=side, needle=needle, why=gate)
+                )
+    return classes, gateless
 
 
 def _ways(question: Question, side: Side, needle: Needle) -> dict[Approach, Gate | Unavailable]:

@@ -10,11 +10,10 @@ from geometry.frames import RigidTransform, frame_from_axes
 from planner.anatomy.model import Unavailable
 from planner.case import Case
 from planner.explanation import explanation, notes
-from planner.fluoroscopy.c_arm import c_arm_named
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
-from planner.question import Question, lie_of, orientation
+from planner.question import STAND_OFF_MM, Question, question_of
 from planner.ranking import Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
@@ -23,10 +22,9 @@ from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
 from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
-from planner.target import TargetRegion, bone_of, region_of
+from planner.target import TargetRegion
 from planner.trajectory import drawn_trajectory, trajectory
 
-STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
 ENDLESS_MM = 400.0
 Progress = Callable[[str, float], None]
 
@@ -49,7 +47,7 @@ def plan(
     clock = [time.perf_counter()]
     needles = [needle_named(n, field=f"needles[{i}]") for i, n in enumerate(request.needles)]
     tell("reading the anatomy", 0.05)
-    question = _question(prepared, request)
+    question = question_of(prepared, request)
     tolerance = request.certificate_tolerance_mm
     region = question.region
     if isinstance(region, Unavailable):
@@ -62,7 +60,8 @@ def plan(
     scene = build_scene(
         prepared.case, request.policy, question.bone, _scene_frame(question, region), STAND_OFF_MM
     )
-    classes, missing = gates_for(question, request.approaches, request.sides, needles, tolerance)
+    classes, gateless = gates_for(question, request.approaches, request.sides, needles)
+    missing = [unsearched(g.approach, g.side, g.needle, g.why, tolerance) for g in gateless]
     clock.append(time.perf_counter())
     searched = search_classes(
         classes, scene, region, tolerance, lambda share: tell("searching", 0.2 + 0.7 * share)
@@ -92,25 +91,7 @@ def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajector
     """
     prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
     needle = needle_named(request.needle, field="needle")
-    return drawn_trajectory(_question(prepared, request), needle, request.path)
-
-
-def _question(prepared: PreparedCase, request: PlanRequest | EvaluationRequest) -> Question:
-    """Find the bone, the region and the directions that a request is about."""
-    if request.target is None:
-        bone = prepared.nearest_bone(request.path[-1].end_mm)
-    else:
-        bone = bone_of(prepared, request.target)
-    axes = orientation(prepared, bone)
-    region = (
-        Unavailable(reason="no target was given")
-        if request.target is None
-        else region_of(prepared, request.target, bone, axes)
-    )
-    return Question(
-        prepared=prepared, bone=bone, region=region, axes=axes, policy=request.policy,
-        c_arm=c_arm_named(request.c_arm), position=lie_of(prepared, request.patient_position),
-    )  # fmt: skip
+    return drawn_trajectory(question_of(prepared, request), needle, request.path)
 
 
 def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:

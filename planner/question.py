@@ -7,11 +7,14 @@ import numpy as np
 from geometry.arrays import Rotation
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.case import Kind, PatientPosition, Side, Structure
-from planner.fluoroscopy.c_arm import CArm
+from planner.fluoroscopy.c_arm import CArm, c_arm_named
 from planner.fluoroscopy.views import position_or_default
 from planner.policy import Policy
 from planner.prepared import PreparedCase
-from planner.target import TargetRegion
+from planner.request import EvaluationRequest, PlanRequest
+from planner.target import TargetRegion, bone_of, region_of
+
+STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +43,28 @@ class Question:
         """Return the bone's pedicle on a side, or why it has none that could be derived."""
         anatomy = self.prepared.bone(self.bone)
         return anatomy if isinstance(anatomy, Unavailable) else anatomy.pedicles[side]
+
+
+def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest) -> Question:
+    """Find the bone, the region and the directions that a request is about.
+
+    Raises:
+        RequestError: If the request names what the case or the catalogues do not have.
+    """
+    if request.target is None:
+        bone = prepared.nearest_bone(request.path[-1].end_mm)
+    else:
+        bone = bone_of(prepared, request.target)
+    axes = orientation(prepared, bone)
+    region = (
+        Unavailable(reason="no target was given")
+        if request.target is None
+        else region_of(prepared, request.target, bone, axes)
+    )
+    return Question(
+        prepared=prepared, bone=bone, region=region, axes=axes, policy=request.policy,
+        c_arm=c_arm_named(request.c_arm), position=lie_of(prepared, request.patient_position),
+    )  # fmt: skip
 
 
 def orientation(prepared: PreparedCase, bone: Structure) -> Rotation:
