@@ -3,18 +3,20 @@
 All arithmetic is float64 without fast-math: results enter proofs.
 """
 
-from geometry._kernels.grid import fill_grid, flood_signs, interpolate
+from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, interpolate
 from geometry._kernels.inside import farthest_on_segment, winding_number
 from geometry._kernels.query import point_query, segment_crossings, segment_query
 from geometry._kernels.tree import FAR, OPTIONS, Tree, build_order, node_slack
 
 __all__ = [
     "FAR",
+    "Grid",
     "OPTIONS",
     "Tree",
     "build_order",
     "farthest_on_segment",
     "fill_grid",
+    "fill_level",
     "flood_signs",
     "interpolate",
     "node_slack",

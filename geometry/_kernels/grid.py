@@ -1,6 +1,7 @@
 """Grids: filling them with distances, finding the inside, reading between the nodes."""
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -8,6 +9,16 @@ import numpy as np
 from geometry._kernels.inside import winding_number
 from geometry._kernels.query import point_query
 from geometry._kernels.tree import OPTIONS
+
+ROUND_UP = 1e-5  # added to values kept in single precision, mm
+
+
+class Grid(NamedTuple):
+    """Values at the nodes of a regular grid: ``values`` (nx, ny, nz), ``origin`` (3,), spacing."""
+
+    values: np.ndarray
+    origin: np.ndarray
+    spacing: float
 
 
 @numba.njit(**OPTIONS)
@@ -26,6 +37,59 @@ def fill_grid(tree, origin, spacing, cap, out, start, stop):
                 value, found, qx, qy, qz = point_query(tree, x, y, origin[2] + k * spacing, bound)
                 out[i, j, k] = value
                 previous = value
+
+
+@numba.njit(**OPTIONS)
+def fill_level(tree, origin, spacing, step, near, out, start, stop):
+    """Fill the nodes of one level of ``out`` with upper bounds of distance - offset.
+
+    A level has the nodes whose indices are multiples of ``step``; those of the next coarser level
+    (2 step) are filled already, except on the coarsest level (``near`` < 0), which is filled here
+    throughout. Where all corners of a coarser cell are above ``near``, its inner nodes take the
+    interpolated value plus its error bound (see ``interpolate``); elsewhere they are exact.
+    Planes ``start:stop`` are done.
+    """
+    coarse = 2 * step
+    for i in range(start, stop, step):
+        for j in range(0, out.shape[1], step):
+            for k in range(0, out.shape[2], step):
+                bound = 1e30
+                if near < 0.0:
+                    if k > 0:
+                        bound = out[i, j, k - step] + step * spacing
+                    elif j > 0:
+                        bound = out[i, j - step, k] + step * spacing
+                elif i % coarse == 0 and j % coarse == 0 and k % coarse == 0:
+                    continue
+                else:
+                    bound, lowest = _coarser(out, spacing, coarse, i, j, k)
+                    if lowest > near:
+                        out[i, j, k] = bound + ROUND_UP
+                        continue
+                value, found, qx, qy, qz = point_query(
+                    tree,
+                    origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing,
+                    bound,
+                )  # fmt: skip
+                out[i, j, k] = value + ROUND_UP
+
+
+@numba.njit(**OPTIONS)
+def _coarser(out, spacing, coarse, i, j, k):
+    """Upper bound at a node from the corners of its coarser cell, and their lowest value."""
+    i0 = min(i // coarse * coarse, out.shape[0] - 1 - coarse)
+    j0 = min(j // coarse * coarse, out.shape[1] - 1 - coarse)
+    k0 = min(k // coarse * coarse, out.shape[2] - 1 - coarse)
+    x, y, z = (i - i0) / coarse, (j - j0) / coarse, (k - k0) / coarse
+    mean, lowest = 0.0, 1e30
+    for corner in range(8):
+        di, dj, dk = corner & 1, (corner >> 1) & 1, corner >> 2
+        value = out[i0 + di * coarse, j0 + dj * coarse, k0 + dk * coarse]
+        lowest = min(lowest, value)
+        weight = (x if di else 1.0 - x) * (y if dj else 1.0 - y) * (z if dk else 1.0 - z)
+        mean += weight * value
+    error = math.sqrt(x * (1.0 - x) + y * (1.0 - y) + z * (1.0 - z))
+    return mean + coarse * spacing * error, lowest
 
 
 @numba.njit(**OPTIONS)
@@ -68,13 +132,14 @@ def flood_signs(tree, origin, spacing, distance, inside):
 
 
 @numba.njit(**OPTIONS)
-def interpolate(values, origin, spacing, px, py, pz):
+def interpolate(grid, px, py, pz):
     """Trilinear value at a point and its error bound for a 1-Lipschitz field.
 
     Trilinear weights are a probability over the eight corners with mean p, so the error is at
     most E|X - p| <= spacing * sqrt(sum f (1 - f)) (Jensen). Outside the grid the value at the
     nearest grid point plus the distance to it is returned, with that distance in the bound.
     """
+    values, origin, spacing = grid.values, grid.origin, grid.spacing
     gx, gy, gz = (px - origin[0]) / spacing, (py - origin[1]) / spacing, (pz - origin[2]) / spacing
     cx = min(max(gx, 0.0), values.shape[0] - 1.0)
     cy = min(max(gy, 0.0), values.shape[1] - 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from geometry.distance_field import signed_distance_field, slack_field
+from geometry.distance_field import ceiling_field, signed_distance_field, slack_field
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import triangle_mesh
 
@@ -21,7 +21,7 @@ def test_the_true_distance_is_within_the_stated_bound(
 ) -> None:
     measured = _measured(trimesh.creation.capsule(height=12.0, radius=4.0))
     low, high = np.array([-9.0, -9.0, -9.0]), np.array([9.0, 9.0, 20.0])
-    field = signed_distance_field(measured, low_mm=low, high_mm=high, spacing_mm=spacing_mm)
+    field = signed_distance_field(measured.tree, low_mm=low, high_mm=high, spacing_mm=spacing_mm)
     used = []
     # Interpolation is worst where the distance has a crease: on the capsule's own axis.
     crease = rng.uniform([-0.2, -0.2, 0.0], [0.2, 0.2, 12.0], size=(200, 3))
@@ -36,7 +36,7 @@ def test_the_true_distance_is_within_the_stated_bound(
 def test_nodes_hold_exact_signed_distances() -> None:
     measured = _measured(trimesh.creation.box(extents=(7.0, 7.0, 7.0)))
     field = signed_distance_field(
-        measured, low_mm=np.full(3, -5.0), high_mm=np.full(3, 5.0), spacing_mm=1.0
+        measured.tree, low_mm=np.full(3, -5.0), high_mm=np.full(3, 5.0), spacing_mm=1.0
     )
     for index in np.ndindex(*field.values.shape):
         node = field.origin_mm + np.array(index) * field.spacing_mm
@@ -46,18 +46,29 @@ def test_nodes_hold_exact_signed_distances() -> None:
 def test_neighbouring_nodes_never_differ_by_more_than_the_step() -> None:
     measured = _measured(trimesh.creation.torus(major_radius=8.0, minor_radius=2.0))
     field = signed_distance_field(
-        measured, low_mm=np.full(3, -12.0), high_mm=np.full(3, 12.0), spacing_mm=0.8
+        measured.tree, low_mm=np.full(3, -12.0), high_mm=np.full(3, 12.0), spacing_mm=0.8
     )
     for axis in range(3):
         assert np.abs(np.diff(field.values, axis=axis)).max() <= 0.8 + 1e-9
 
 
-def test_an_open_mesh_has_no_signed_field() -> None:
-    sheet = triangle_mesh(np.eye(3), np.array([[0, 1, 2]]))
-    with pytest.raises(ValueError, match="no inside"):
-        signed_distance_field(
-            MeshDistance(sheet), low_mm=np.zeros(3), high_mm=np.ones(3), spacing_mm=0.5
-        )
+def test_a_ceiling_field_is_never_below_the_truth_and_exact_near_surfaces(
+    rng: np.random.Generator,
+) -> None:
+    measured = _measured(trimesh.creation.capsule(height=12.0, radius=4.0))
+    low, high = np.array([-30.0, -20.0, -25.0]), np.array([30.0, 20.0, 40.0])
+    field = ceiling_field(measured.tree, low_mm=low, high_mm=high, spacing_mm=1.0)
+    for point in rng.uniform(low, high, size=(400, 3)):
+        value, bound = field.at(point)
+        assert value + bound >= measured.point(point)[0]
+    near = far = 0
+    for index in rng.integers(0, field.values.shape, size=(2000, 3)):
+        node = field.origin_mm + index * field.spacing_mm
+        distance = abs(measured.point(node)[0])
+        excess = field.values[tuple(index)] - distance
+        assert -1e-9 <= excess <= (3e-5 if distance < 1.0 else 6.0 * 0.867)
+        near, far = near + (distance < 1.0), far + (excess > 0.1)
+    assert min(near, far) > 10, "without exact and interpolated nodes the test shows nothing"
 
 
 def test_offsets_are_subtracted_and_the_cap_cuts_off() -> None:

@@ -11,7 +11,7 @@ import math
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, interpolate, point_query, segment_query
+from geometry._kernels import FAR, OPTIONS, Grid, interpolate, point_query, segment_query
 from planner.search._kernels.lines import (
     in_cone,
     line_points,
@@ -95,7 +95,7 @@ def box_bound(family, tree, skin, field, field_origin, spacing, cap, x, h, hint,
         while True:
             rho = box_spread(h, t)
             value, error = interpolate(
-                field, field_origin, spacing,
+                Grid(field, field_origin, spacing),
                 start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2],
             )  # fmt: skip
             # At its cap the field only says that slack is large: no bound there.
