@@ -10,11 +10,13 @@ from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
 from planner.search.polish import Optimum, polish, preferences
 
-BUDGET_BOXES = 30_000
-TIGHTEN_SHARE = 5
-# Searched to this gap, so that what is found does not depend on where the search began.
+BUDGET_BOXES = 100_000
+# Searched to this gap, so that what is found does not depend on where the search began; once this
+# many boxes are spent the gap that was asked for is enough.
 AIM_MM = 0.02
+PATIENCE_BOXES = 3_000
 FLOOR_GAP_MM = 1e-3
+BETTER_MM = 0.02  # a line this much better is climbed from before the search goes on
 SEED_STEPS = (8, 8, 9, 9)
 DISTINCT_MM = 4.0
 STARTS = 6
@@ -30,7 +32,8 @@ class SearchResult:
         upper_bound_mm: No line of the family has a larger slack.
         closed: Whether bound and best met to the tolerance, or nothing feasible is left.
         boxes_examined: How many boxes were examined.
-        settled_by: How many boxes each structure settled, by name.
+        settled_by: How many boxes each structure decided, by name.
+        boxes: The boxes themselves; those not split cover the family.
     """
 
     optima: tuple[Optimum, ...]
@@ -38,15 +41,7 @@ class SearchResult:
     closed: bool
     boxes_examined: int
     settled_by: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Goal:
-    """When a run of the compiled search may stop: gap closed, nothing feasible, boxes spent."""
-
-    gap_mm: float
-    floor_mm: float
-    budget: int
+    boxes: _kernels.Boxes
 
 
 def search_family(
@@ -56,6 +51,7 @@ def search_family(
     tolerance_mm: float,
     hints: tuple[Numbers, ...] = (),
     budget: int = BUDGET_BOXES,
+    stop: Int[np.ndarray, " 1"] | None = None,
 ) -> SearchResult:
     """Search one family for the line of largest slack.
 
@@ -65,50 +61,57 @@ def search_family(
         tolerance_mm: Stop once bound and best are this close.
         hints: Lines known to be good, such as those of a thicker needle.
         budget: Largest number of boxes.
+        stop: Set to 1 from another thread to give up; what is proved by then holds.
     """
     optima = _optima(family, [*hints, *_seeds(family)])
     owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
-    boxes, bound, closed = 0, mesh_kernels.FAR, False
-    floor = radius_mm - FLOOR_GAP_MM
-    for goal in (
-        _Goal(gap_mm=tolerance_mm, floor_mm=floor, budget=budget),
-        _Goal(gap_mm=min(AIM_MM, tolerance_mm), floor_mm=floor, budget=budget // TIGHTEN_SHARE),
-    ):
-        improved = True
-        while improved:
-            best = max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
-            incumbent = np.zeros(4)
-            found, upper, examined, met = _bounded(family, incumbent, best, goal, owners)
-            boxes, bound, closed = boxes + examined, min(bound, upper), closed or met
-            improved = found > best + 1e-6
-            if improved:
-                optima = _ranked([*_optima(family, [incumbent]), *optima])
-        if not closed:
-            break
+    boxes = _new_boxes(family, budget)
+    limits = (
+        min(AIM_MM, tolerance_mm), radius_mm - FLOOR_GAP_MM, tolerance_mm,
+        float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM,
+    )  # fmt: skip
+    cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
+    how, best = _kernels.BETTER, _best(optima)
+    while how == _kernels.BETTER:
+        incumbent = np.zeros(4)
+        how, found = _kernels.branch(
+            family.arrays, family.face_arrays, family.scene.space, boxes, incumbent, best, limits,
+            owners, cancelled,
+        )  # fmt: skip
+        if found > best:
+            optima = _ranked([*_optima(family, [incumbent]), *optima])
+            best = _best(optima)
+    left = boxes.bound[: boxes.sizes[0]][boxes.why[: boxes.sizes[0]] == _kernels.BOUNDED]
     return SearchResult(
         optima=tuple(optima),
-        upper_bound_mm=float(bound),
-        closed=bool(closed),
-        boxes_examined=boxes,
+        upper_bound_mm=float(left.max(initial=-mesh_kernels.FAR)),
+        closed=how == _kernels.CLOSED,
+        boxes_examined=int(boxes.sizes[3]),
         settled_by={n: int(c) for n, c in zip(family.scene.names, owners, strict=False) if c > 0},
+        boxes=boxes,
     )
 
 
-def _bounded(
-    family: LineFamily,
-    incumbent: Numbers,
-    best: float,
-    goal: _Goal,
-    owners: Int[np.ndarray, " n"],
-) -> tuple[float, float, int, bool]:
-    """Run the compiled search; ``incumbent`` and ``owners`` are changed in place."""
-    field = family.scene.field
-    found, bound, boxes, closed = _kernels.search(
-        family.arrays, family.scene.tree, family.scene.skin.tree, field.values, field.origin_mm,
-        field.spacing_mm, field.cap_mm, family.root_box()[None, :], incumbent, best, goal.gap_mm,
-        goal.floor_mm, goal.budget, owners,
+def _best(optima: list[Optimum]) -> float:
+    return max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
+
+
+def _new_boxes(family: LineFamily, budget: int) -> _kernels.Boxes:
+    """Return room for the boxes of a search, its roots on the heap."""
+    roots = family.roots
+    most = 2 * budget + len(roots) + 2
+    boxes = _kernels.Boxes(
+        np.empty((most, 8)), np.empty(most), np.empty(most, np.uint8), np.empty(most, np.uint8),
+        np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, -1, np.int8),
+        np.empty(most, np.int32), np.array([len(roots), len(roots), 0, 0]),
+        np.empty((2 * most, 4)), np.empty((2 * most, 2), np.int32),
     )  # fmt: skip
-    return float(found), float(bound), int(boxes), bool(closed)
+    boxes.shape[: len(roots)] = roots
+    boxes.bound[: len(roots)] = mesh_kernels.FAR
+    boxes.face[: len(roots)] = np.arange(len(roots))
+    boxes.why[: len(roots)] = _kernels.BOUNDED
+    boxes.heap[: len(roots)] = np.arange(len(roots))
+    return boxes
 
 
 def _seeds(family: LineFamily) -> list[Numbers]:

@@ -15,6 +15,7 @@ from geometry.arrays import Point, Points, frozen
 from planner.approach import Gate
 from planner.needles.path import Line, Path
 from planner.search import _kernels
+from planner.search.faces import Face, faces_of
 from planner.search.scene import Scene
 from planner.target import TargetRegion
 
@@ -32,6 +33,7 @@ class LineFamily:
         arrays: The same for compiled code, in the scene's frame.
         aim_low: Least (lateral, cranial) at which a line that hits the target meets the aim plane.
         aim_high: Greatest of the same.
+        faces: The same lines by the face of the target through which they enter it.
         preferred: The line that equally safe ones lean towards: mid-window to mid-target.
     """
 
@@ -40,6 +42,7 @@ class LineFamily:
     arrays: _kernels.Family
     aim_low: Float[np.ndarray, " 2"]
     aim_high: Float[np.ndarray, " 2"]
+    faces: tuple[Face, ...]
     preferred: Numbers
 
     def slack(self, x: Numbers) -> float:
@@ -65,6 +68,25 @@ class LineFamily:
         entry, tip = self.scene.from_patient.inverse().points(np.stack(ends))
         return (Line(start_mm=entry, end_mm=tip),)
 
+    @property
+    def face_arrays(self) -> _kernels.Faces:
+        """The faces for compiled code."""
+        counts = np.cumsum([0, *(len(face.rules) for face in self.faces)])
+        return _kernels.Faces(
+            np.array([face.origin for face in self.faces]).reshape(-1, 3),
+            np.array([face.axes for face in self.faces]).reshape(-1, 2, 3),
+            np.array([face.tip for face in self.faces]),
+            np.concatenate([np.empty((0, 5)), *(face.rules for face in self.faces)]),
+            counts,
+        )
+
+    @property
+    def roots(self) -> Float[np.ndarray, "n 8"]:
+        """Return a box (centre, then half-widths) of each face that holds all of its lines."""
+        low = np.array([face.low for face in self.faces]).reshape(-1, 4)
+        high = np.array([face.high for face in self.faces]).reshape(-1, 4)
+        return np.hstack([(low + high) / 2.0, (high - low) / 2.0])
+
     def root_box(self) -> Float[np.ndarray, " 8"]:
         """Return a box (centre, then half-widths) that holds every line of the family."""
         low_a, low_b, high_a, high_b = self.gate.window.bounds
@@ -84,15 +106,22 @@ def line_family(
     centre = gate.coordinates(target.centre_mm)
     reach = max(float(centre[2]), LEAST_REACH_MM)
     cone = np.array([gate.lateral_slopes, gate.cranial_slopes])
-    low, high = _aims(_corners(normals, offsets, centre), reach, cone)
+    corners = _corners(normals, offsets, centre)
+    low, high = _aims(corners, reach, cone)
+    held = scene.held(
+        frame.points(gate.origin_mm + corners @ gate.axes), frame.vectors(target.normals),
+        target.offsets - target.normals @ frame.inverse().points(np.zeros(3)),
+    )  # fmt: skip
     arrays = _kernels.Family(
         frame.points(gate.origin_mm), axes[0].copy(), axes[1].copy(), axes[2].copy(), reach, cone,
         np.ascontiguousarray(gate.edges), normals, offsets, scene.skin.present,
         frozen(scene.skin.plane_normal), float(scene.skin.plane_offset_mm), float(usable_length_mm),
+        scene.holders or scene.tree, held.field.grid, held.everywhere,
     )  # fmt: skip
     middle = np.array(gate.uncut.centroid.coords[0])
     return LineFamily(
         gate=gate, scene=scene, arrays=arrays, aim_low=low, aim_high=high,
+        faces=faces_of(gate.window, cone, normals, offsets, corners, reach),
         preferred=np.concatenate([middle, centre[:2]]),
     )  # fmt: skip
 

@@ -7,22 +7,29 @@ zero, less than any needle's radius.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float
 
 from geometry import _kernels
-from geometry.arrays import Point, Vector
-from geometry.distance_field import DistanceField, slack_field
+from geometry.arrays import Point, Points, Vector
+from geometry.distance_field import (
+    DistanceField,
+    ceiling_field,
+    signed_distance_field,
+    slack_field,
+)
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.frames import RigidTransform
 from geometry.mesh import TriangleMesh
 from planner.case import Case, Kind, Structure
 from planner.policy import Policy, meant_to_pass
+from planner.search._kernels import Space
 
 SPACING_MM = 1.5
-# Slack beyond this is not told apart by the field.
-CAP_MM = 12.0
+SKIN_SPACING_MM = 5.0
+HOLDER_SPACING_MM = 1.0
 # Box around a vertebra's centre, its own frame: left-right, anterior-posterior, caudal-cranial.
 REGION_LOW_MM = np.array([-85.0, -40.0, -75.0])
 REGION_HIGH_MM = np.array([85.0, 95.0, 75.0])
@@ -36,14 +43,29 @@ class Skin:
     Attributes:
         tree: Triangles of the skin; a far-away dummy where there is none.
         present: Whether the case has a skin.
+        field: Distance to the skin around the bone.
         plane_normal: Posterior normal of the stand-off plane, scene frame.
         plane_offset_mm: ``normal . x`` of the plane, mm.
     """
 
     tree: _kernels.Tree
     present: bool
+    field: DistanceField
     plane_normal: Vector
     plane_offset_mm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """Where in a target a tip may end, scene frame.
+
+    Attributes:
+        field: Signed distance to the surface of the holders around the target.
+        everywhere: Whether the whole target lies in a holder, so that nothing need be asked.
+    """
+
+    field: DistanceField
+    everywhere: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,8 +76,10 @@ class Scene:
         from_patient: The transform into the scene's frame.
         names: Structure names by owner index of the tree.
         tree: All obstacle triangles, offset by their required margin.
-        field: The slack field around the bone.
+        field: Upper bounds of the slack around the bone.
         skin: Where paths enter.
+        holders: Surfaces of what a tip may end in: the bone, halos and lesions, those that are
+            closed; None where the bone is open, because then nobody can say.
     """
 
     from_patient: RigidTransform
@@ -63,6 +87,48 @@ class Scene:
     tree: _kernels.Tree
     field: DistanceField
     skin: Skin
+    holders: _kernels.Tree | None
+    _held: dict[bytes, Held] = field(default_factory=dict)
+
+    @property
+    def space(self) -> Space:
+        """The same for the compiled search."""
+        return Space(self.tree, self.field.grid, self.skin.tree, self.skin.field.grid)
+
+    def held(
+        self, corners: Points, normals: Float[np.ndarray, "k 3"], offsets: Float[np.ndarray, " k"]
+    ) -> Held:
+        """Return where in a convex target a tip may end.
+
+        Args:
+            corners: The target's corners, scene frame.
+            normals: Outward normals of its faces, scene frame.
+            offsets: ``normal . p <= offset`` inside, mm.
+        """
+        key = corners.tobytes()
+        if key not in self._held:
+            self._held[key] = _held(self.holders, corners, normals, offsets)
+        return self._held[key]
+
+
+def _held(
+    holders: _kernels.Tree | None,
+    corners: Points,
+    normals: Float[np.ndarray, "k 3"],
+    offsets: Float[np.ndarray, " k"],
+) -> Held:
+    field = signed_distance_field(
+        _far_away() if holders is None else holders,
+        low_mm=corners.min(axis=0) - 2.0 * HOLDER_SPACING_MM,
+        high_mm=corners.max(axis=0) + 2.0 * HOLDER_SPACING_MM,
+        spacing_mm=HOLDER_SPACING_MM,
+    )
+    # Every point of the target has a node within this; a node that deep speaks for it.
+    reach = 0.5 * 3.0**0.5 * HOLDER_SPACING_MM + 1e-6
+    nodes = field.origin_mm + HOLDER_SPACING_MM * np.moveaxis(np.indices(field.values.shape), 0, -1)
+    near = ((nodes @ normals.T) <= offsets + reach).all(axis=-1)
+    deep = bool((field.values[near] <= -reach).all())
+    return Held(field=field, everywhere=holders is None or deep)
 
 
 def obstacles(case: Case, policy: Policy, entered: Structure) -> tuple[Structure, ...]:
@@ -91,18 +157,40 @@ def build_scene(
     barred = obstacles(case, policy, entered)
     meshes = [s.mesh.moved(frame) for s in barred]
     tree = _merged(meshes, [policy.rule(s.kind).hard_mm or 0.0 for s in barred])
-    field = slack_field(
-        tree, low_mm=REGION_LOW_MM, high_mm=REGION_HIGH_MM, spacing_mm=SPACING_MM, cap_mm=CAP_MM
-    )
     return Scene(
-        from_patient=frame, names=tuple(s.name for s in barred), tree=tree, field=field,
+        from_patient=frame, names=tuple(s.name for s in barred), tree=tree,
+        field=ceiling_field(
+            tree, low_mm=REGION_LOW_MM, high_mm=REGION_HIGH_MM, spacing_mm=SPACING_MM
+        ),
         skin=_skin(case, entered, frame, stand_off_mm),
+        holders=_holders(case, entered, frame),
     )  # fmt: skip
+
+
+def _holders(case: Case, entered: Structure, frame: RigidTransform) -> _kernels.Tree | None:
+    """Return the surfaces of what a tip may end in, or None where the bone is open."""
+    closed = [s.mesh.moved(frame) for s in held_by(case, entered)]
+    return _merged(closed, [0.0] * len(closed)) if closed else None
+
+
+def held_by(case: Case, entered: Structure) -> tuple[Structure, ...]:
+    """Return what a tip may end in: the bone, halos and lesions; nothing where the bone is open."""
+    if not entered.mesh.is_closed:
+        return ()
+    return tuple(
+        s
+        for s in (entered, *case.of_kind(Kind.HALO, Kind.LESION))
+        if s.mesh.is_closed
+    )
+
+
+def _far_away() -> _kernels.Tree:
+    return triangle_tree(EMPTY, np.zeros(1), np.zeros(1, dtype=np.int32))
 
 
 def _merged(meshes: Sequence[TriangleMesh], required: Sequence[float]) -> _kernels.Tree:
     if not meshes:
-        return triangle_tree(EMPTY, np.zeros(1), np.zeros(1, dtype=np.int32))
+        return _far_away()
     counts = [len(m.faces) for m in meshes]
     return triangle_tree(
         np.concatenate([m.corners for m in meshes]),
@@ -114,8 +202,13 @@ def _merged(meshes: Sequence[TriangleMesh], required: Sequence[float]) -> _kerne
 def _skin(case: Case, entered: Structure, frame: RigidTransform, stand_off_mm: float) -> Skin:
     surfaces = [s.mesh.moved(frame) for s in case.of_kind(Kind.SKIN)]
     behind = float(frame.points(entered.mesh.vertices)[:, 1].max()) + stand_off_mm
+    tree = _merged(surfaces, [0.0] * len(surfaces))
+    distances = slack_field(
+        tree, low_mm=REGION_LOW_MM, high_mm=REGION_HIGH_MM, spacing_mm=SKIN_SPACING_MM,
+        cap_mm=_kernels.FAR,
+    )  # fmt: skip
     return Skin(
-        tree=_merged(surfaces, [0.0] * len(surfaces)), present=bool(surfaces),
+        tree=tree, present=bool(surfaces), field=distances,
         plane_normal=np.array([0.0, 1.0, 0.0]), plane_offset_mm=behind,
     )  # fmt: skip
 

@@ -1,6 +1,21 @@
 """Compiled branch and bound over straight lines through a gate."""
 
-from planner.search._kernels.boxes import box_bound, box_spread, search
+from planner.search._kernels.boxes import (
+    BOUNDED,
+    NO_RULE,
+    NO_TIP,
+    NO_WINDOW,
+    POINTS,
+    ROUNDING_MM,
+    SPLIT,
+    TOO_LONG,
+    Faces,
+    Space,
+    box_spread,
+    examine,
+    new_scratch,
+)
+from planner.search._kernels.branch import BETTER, CLOSED, SPENT, STOPPED, Boxes, branch
 from planner.search._kernels.lines import (
     Family,
     line_points,
@@ -8,22 +23,40 @@ from planner.search._kernels.lines import (
     sample,
     skin_exit,
     target_interval,
+    tip_of,
     window_distance,
 )
 from planner.search._kernels.polish import RULES, constraint_slopes, constraints
 
 __all__ = [
+    "BETTER",
+    "BOUNDED",
+    "CLOSED",
+    "NO_RULE",
+    "NO_TIP",
+    "NO_WINDOW",
+    "POINTS",
+    "ROUNDING_MM",
     "RULES",
+    "SPENT",
+    "SPLIT",
+    "STOPPED",
+    "TOO_LONG",
+    "Boxes",
+    "Faces",
     "Family",
-    "box_bound",
+    "Space",
     "box_spread",
+    "branch",
     "constraint_slopes",
     "constraints",
+    "examine",
     "line_points",
     "line_slack",
+    "new_scratch",
     "sample",
-    "search",
     "skin_exit",
     "target_interval",
+    "tip_of",
     "window_distance",
 ]

@@ -1,278 +1,472 @@
-"""Boxes of lines: what no line of a box can exceed, and the branch and bound over them.
+"""Boxes of lines: what no line of a box can exceed (theorems in docs/proof.md).
 
-Over a box of half-widths (ha, hb, hc, hd) the point at t moves by at most
-``rho(t) = hypot(|1 - t| ha + |t| hc, |1 - t| hb + |t| hd)``, so for *any* t that every line of the
-box reaches, ``slack(p_centre(t)) + rho(t)`` bounds the slack of every line (slack is 1-Lipschitz).
-The numbers sit where space is tight, at the gate and at the target, and there the bound is best.
+Lines that enter the target through one flat *face* are ``x = (a, b, c, d)``: gate point
+``P = (a, b, 0)`` in gate coordinates (lateral, cranial, along), face point
+``Q = F + c f1 + d f2``, and ``p(t) = (1 - t) P + t Q``, affine in x. Over a box of half-widths h
+the point at t moves by at most ``rho(t) = |1 - t| hypot(ha, hb) + |t| hypot(hc, hd)``, slack is
+1-Lipschitz, so ``slack(p_centre(t)) + rho(t)`` bounds the slack of every line that reaches t. The
+numbers sit where space is tight, at the gate and at the target, and there the bound is best.
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, Grid, interpolate, point_query, segment_query
-from planner.search._kernels.lines import (
-    in_cone,
-    line_points,
-    line_slack,
-    window_distance,
-    within_skin,
-)
+from geometry._kernels import FAR, OPTIONS, Grid, Tree, interpolate, point_query
+from planner.search._kernels.lines import window_distance, within_skin
+from planner.search._kernels.weighing import weigh
 
 ROUNDING_MM = 1e-6
-GRID_MM = 1e-5
 STEP_MM = 1.0
-BEYOND_MM = 10.0
+POINTS = 8  # surface points that a box keeps in mind
+RULES = 24  # rules that a box weighs at most
+NEAR_LIMIT_MM = 12.0  # within this of the needle's length the skin is asked exactly
+
+BOUNDED, NO_WINDOW, NO_RULE, NO_TIP, TOO_LONG, SPLIT = 0, 1, 2, 3, 4, 255
+
+
+class Faces(NamedTuple):
+    """The faces of a target towards a gate, gate coordinates.
+
+    ``origin`` (n, 3), ``axes`` (n, 2, 3): planes; ``tip`` (n,): t of the tip, 1, or 0 where the
+    tip is the gate point itself; ``rules`` (m, 5): ``row[:4] . x <= row[4]`` for every line that
+    enters there; ``first`` (n + 1,): rows of each face.
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray
+    tip: np.ndarray
+    rules: np.ndarray
+    first: np.ndarray
+
+
+class Space(NamedTuple):
+    """What boxes are measured against: obstacles and skin, as trees and as grids."""
+
+    tree: Tree
+    grid: Grid
+    skin: Tree
+    skin_grid: Grid
+
+
+class Scratch(NamedTuple):
+    """Room for the work on one box.
+
+    ``gate``, ``face``, ``start``, ``step`` (3,): its middle line, in gate coordinates and in the
+    scene's; ``rows`` (n, 5), ``at`` (n,), ``weights`` (n,), ``sums`` (4, 5): its bounds (see
+    ``weighing``), their t and ``near`` (n,), the inverse distance there; ``which`` (n,): surface
+    point or rule of a row.
+    """
+
+    gate: np.ndarray
+    face: np.ndarray
+    start: np.ndarray
+    step: np.ndarray
+    rows: np.ndarray
+    at: np.ndarray
+    near: np.ndarray
+    weights: np.ndarray
+    sums: np.ndarray
+    which: np.ndarray
 
 
 @numba.njit(**OPTIONS)
-def box_reach(family, x, h):
-    """Return (t, possible): lines of the box that hit the target reach t; False if none does."""
-    t_low, t_high = 0.0, FAR
-    for i in range(family.offsets.shape[0]):
-        n = family.normals[i]
-        spread = abs(n[0]) * h[0] + abs(n[1]) * h[1]
-        gate = n[0] * x[0] + n[1] * x[1] - family.offsets[i]
-        gate_low, gate_high = gate - spread, gate + spread
-        spread = abs(n[0]) * h[2] + abs(n[1]) * h[3]
-        aim = n[0] * x[2] + n[1] * x[3] + n[2] * family.reach - family.offsets[i]
-        aim_low = aim - spread
-        if gate_low > 0.0:
-            # Outside this face at the gate: enters at 1 / (1 - ratio), never if ratio >= 1.
-            ratio = aim_low / gate_high if aim_low >= 0.0 else aim_low / gate_low
-            if ratio >= 1.0:
-                return 0.0, False
-            t_low = max(t_low, 1.0 / (1.0 - ratio))
-        elif aim_low > 0.0 and (gate_high <= 0.0 or aim_low >= gate_high):
-            # Lines inside this face at the gate leave it, the latest from the deepest gate point;
-            # lines outside it there move further out.
-            t_high = min(t_high, gate_low / (gate_low - aim_low))
-    return t_low, t_low <= t_high
+def new_scratch():
+    """Return scratch for one thread."""
+    most = POINTS + 2 + RULES
+    return Scratch(
+        np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty((most, 5)), np.empty(most),
+        np.empty(most), np.empty(most), np.empty((4, 5)), np.empty(most, np.int64),
+    )  # fmt: skip
 
 
 @numba.njit(**OPTIONS)
 def box_spread(h, t):
     """Return how far the point at t moves at most over a box of half-widths ``h``."""
-    near, far = abs(1.0 - t), abs(t)
-    return math.hypot(near * h[0] + far * h[2], near * h[1] + far * h[3])
+    return abs(1.0 - t) * math.hypot(h[0], h[1]) + abs(t) * math.hypot(h[2], h[3])
 
 
 @numba.njit(**OPTIONS)
-def _shortest_step(family, x, h):
-    """Least distance from gate to aim point over the lines of a box."""
-    u = max(abs(x[2] - x[0]) - h[0] - h[2], 0.0)
-    v = max(abs(x[3] - x[1]) - h[1] - h[3], 0.0)
-    return math.sqrt(u * u + v * v + family.reach * family.reach)
-
-
-@numba.njit(**OPTIONS)
-def box_bound(family, tree, skin, field, field_origin, spacing, cap, x, h, hint, enough):
-    """Bound the slack of every path in a box from above; -FAR if it holds no path.
-
-    Stops as soon as the bound is at most ``enough``. Returns bound, witness t, and the owner of
-    the triangle that bounds it (-1 if the field alone decided).
-    """
-    if window_distance(family.edges, x[0], x[1]) > math.hypot(h[0], h[1]):
-        return -FAR, 0.0, -2
-    if not in_cone(family, x, h):
-        return -FAR, 0.0, -2
-    t_low, possible = box_reach(family, x, h)
-    if not possible:
-        return -FAR, 0.0, -2
-    start, step = line_points(family, x)
-    # Every line that starts further back than this is longer than the needle.
-    t_back = t_low - family.usable / _shortest_step(family, x, h)
-    if t_back >= 0.0 or within_skin(family, skin, start, step, t_back, box_spread(h, t_back)):
-        return -FAR, 0.0, -2
-    speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
-    best, best_t, trusted = FAR, 0.0, 0.0
-    low, low_t = FAR, 0.0
-    for sweep in range(3):
-        # The parent's witness first, then from the tip to the gate, then from the gate backwards.
-        t = min(max(hint, t_back), t_low) if sweep == 0 else (t_low if sweep == 1 else 0.0)
-        last = 0.0 if sweep == 1 else t_back
-        while True:
-            rho = box_spread(h, t)
-            value, error = interpolate(
-                Grid(field, field_origin, spacing),
-                start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2],
-            )  # fmt: skip
-            # At its cap the field only says that slack is large: no bound there.
-            upper = value + error + rho if value + error < cap else FAR
-            if upper < best or value - error + rho < low:
-                allowed = t >= trusted
-                if not allowed and within_skin(family, skin, start, step, t, rho):
-                    trusted, allowed = t, True
-                if allowed:
-                    if upper < best:
-                        best, best_t = upper, t
-                    if value - error + rho < low:
-                        low, low_t = value - error + rho, t
-                elif sweep == 2:
-                    break
-            if best <= enough:
-                return best + ROUNDING_MM, best_t, -1
-            if sweep == 0 or t <= last:
-                break
-            jump = max(STEP_MM, 0.8 * (value - error + rho - enough)) / speed
-            t = max(t - jump, last)
-    if low > enough and best < FAR:
-        return best + ROUNDING_MM, best_t, -1
-    owner = -1
-    for turn in range(2):
-        t = low_t if turn == 0 else best_t
-        if turn == 1 and abs(low_t - best_t) * speed < 0.5:
-            break
-        rho = box_spread(h, t)
-        value, found, qx, qy, qz = point_query(
-            tree, start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2], best - rho
+def place(family, faces, face, x, work):
+    """Set the middle line of a box in ``work``; return its length from gate to face, mm."""
+    gate, end = work.gate, work.face
+    gate[0], gate[1], gate[2] = x[0], x[1], 0.0
+    length2 = 0.0
+    for k in range(3):
+        end[k] = (
+            faces.origin[face, k] + x[2] * faces.axes[face, 0, k] + x[3] * faces.axes[face, 1, k]
         )
-        if found >= 0 and value + rho < best:
-            best, best_t, owner = value + rho, t, tree.owner[found]
-        if best <= enough:
-            return best + ROUNDING_MM, best_t, owner
-    # Last, the nearest obstacle to the centre line itself, before the gate and behind it.
-    for turn in range(2):
-        t_end = t_low if turn == 0 else max(t_back, trusted - BEYOND_MM / speed)
-        value, found, s, qx, qy, qz = segment_query(tree, start, start + t_end * step, best)
-        t = s * t_end
-        rho = box_spread(h, t)
-        if found < 0 or value + rho >= best:
-            continue
-        if t >= trusted or within_skin(family, skin, start, step, t, rho):
-            best, best_t, owner = value + rho, t, tree.owner[found]
-        if best <= enough:
+        length2 += (end[k] - gate[k]) ** 2
+    for k in range(3):
+        work.start[k] = family.origin[k] + x[0] * family.lateral[k] + x[1] * family.cranial[k]
+        work.step[k] = (
+            (end[0] - gate[0]) * family.lateral[k]
+            + (end[1] - gate[1]) * family.cranial[k]
+            + (end[2] - gate[2]) * family.axis[k]
+        )
+    return math.sqrt(length2)
+
+
+@numba.njit(**OPTIONS)
+def aim_of(family, x, work, line):
+    """Fill ``line`` with the four numbers of the placed middle line (see ``lines``), if it has."""
+    along = work.face[2]
+    if along < 1e-6:
+        return False
+    line[0], line[1] = x[0], x[1]
+    line[2] = x[0] + (work.face[0] - x[0]) * family.reach / along
+    line[3] = x[1] + (work.face[1] - x[1]) * family.reach / along
+    return True
+
+
+@numba.njit(**OPTIONS)
+def _value(grid, work, t):
+    return interpolate(
+        grid,
+        work.start[0] + t * work.step[0],
+        work.start[1] + t * work.step[1],
+        work.start[2] + t * work.step[2],
+    )
+
+
+@numba.njit(**OPTIONS)
+def back_reach(family, space, h, speed, work, tip):
+    """Return a t <= 0 that every path of the box has inside the skin, to the gate.
+
+    Walks backwards along the middle line while the skin is further away than the box is wide.
+    """
+    if not family.has_skin:
+        return _plane_reach(family, h, speed, work)
+    t, clear = 0.0, FAR
+    value, error = _value(space.skin_grid, work, t)
+    last = min(tip - family.usable / speed, 0.0)
+    while t > last:
+        depth = value - error
+        room = depth - max(box_spread(h, 0.0), box_spread(h, t))
+        if room < 0.5:
             break
-    return best + ROUNDING_MM, best_t, owner
+        ahead = max(t - 0.7 * room / speed, last)
+        width = max(box_spread(h, 0.0), box_spread(h, ahead)) + ROUNDING_MM
+        lowest = min(clear, depth - (t - ahead) * speed)
+        if lowest <= width:
+            break
+        clear, t = lowest, ahead
+        value, error = _value(space.skin_grid, work, t)
+    return t
 
 
 @numba.njit(**OPTIONS)
-def _sift_up(heap, i):
-    while i > 0 and heap[i, 0] > heap[(i - 1) // 2, 0]:
-        parent = (i - 1) // 2
-        for k in range(heap.shape[1]):
-            heap[i, k], heap[parent, k] = heap[parent, k], heap[i, k]
-        i = parent
+def _plane_reach(family, h, speed, work):
+    """``back_reach`` where a plane stands for the skin."""
+    height, rate = -family.plane_offset, 0.0
+    for k in range(3):
+        height += family.plane_normal[k] * work.start[k]
+        rate -= family.plane_normal[k] * work.step[k]
+    if height + box_spread(h, 0.0) >= 0.0:
+        return 0.0
+    last = -family.usable / speed - 1.0
+    # Height of the middle line at -s is height + s rate; the box is at most near + s grow wide.
+    near, grow = math.hypot(h[0], h[1]), math.hypot(h[0], h[1]) + math.hypot(h[2], h[3])
+    if rate + grow <= 0.0:
+        return last
+    return max(last, (height + near + ROUNDING_MM) / (rate + grow))
 
 
 @numba.njit(**OPTIONS)
-def _pop(heap, size, row):
-    for k in range(heap.shape[1]):
-        row[k] = heap[0, k]
-        heap[0, k] = heap[size - 1, k]
-    i, size = 0, size - 1
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            return
-        if child + 1 < size and heap[child + 1, 0] > heap[child, 0]:
-            child += 1
-        if heap[i, 0] >= heap[child, 0]:
-            return
-        for k in range(heap.shape[1]):
-            heap[i, k], heap[child, k] = heap[child, k], heap[i, k]
-        i = child
+def tip_reach(family, faces, face, h, speed, work):
+    """Return (t, possible): no path of the box has its tip before t; False if none has one.
+
+    Beyond the face by which they enter, lines whose tube stays outside every holder go on.
+    """
+    tip = faces.tip[face]
+    if family.all_held:
+        return tip, True
+    t, clear = tip, FAR
+    value, error = _value(family.holder_grid, work, t)
+    for _ in range(60):
+        apart = value - error
+        room = apart - max(box_spread(h, tip), box_spread(h, t))
+        if room < 0.05:
+            return t, True
+        ahead = t + 0.7 * room / speed
+        width = max(box_spread(h, tip), box_spread(h, ahead)) + ROUNDING_MM
+        lowest = min(clear, apart - (ahead - t) * speed)
+        if lowest <= width:
+            return t, True
+        clear, t = lowest, ahead
+        if has_left(family, h, work, t):
+            return t, False
+        value, error = _value(family.holder_grid, work, t)
+    return t, True
 
 
 @numba.njit(**OPTIONS)
-def _split_axis(t, h):
-    """Choose the number that moves the witness most; the widest where none still moves it."""
-    near, far = abs(1.0 - t), abs(t)
-    axis, most, widest = 0, -1.0, 0
+def has_left(family, h, work, t):
+    """Whether all lines of the box are beyond one same face of the target at t."""
+    for i in range(family.offsets.shape[0]):
+        n = family.normals[i]
+        room = -family.offsets[i]
+        for k in range(3):
+            room += n[k] * ((1.0 - t) * work.gate[k] + t * work.face[k])
+        if room > box_spread(h, t) + ROUNDING_MM:
+            return True
+    return False
+
+
+@numba.njit(**OPTIONS)
+def rule_rows(family, faces, face, x, h, back, reach, speed, work, count):
+    """Append the rules that cut the box to ``work.rows``; return how many rows there are, or -1.
+
+    -1: the box breaks a rule throughout. The last is the needle's length, by its tangent.
+    """
+    rows = work.rows
+    total = count
+    for j in range(faces.first[face], faces.first[face + 1]):
+        room, spread = faces.rules[j, 4], 0.0
+        for k in range(4):
+            room -= faces.rules[j, k] * x[k]
+            spread += abs(faces.rules[j, k]) * h[k]
+        if room + spread < -ROUNDING_MM:
+            return -1
+        if room < spread and total < count + RULES - 1:
+            for k in range(4):
+                rows[total, k] = -faces.rules[j, k]
+            rows[total, 4] = room
+            work.which[total] = j - faces.first[face]
+            total += 1
+    longest = (reach - back) / speed
+    spread = 0.0
     for k in range(4):
-        move = (near if k < 2 else far) * h[k]
-        if move > most:
-            axis, most = k, move
-        if h[k] > h[widest]:
-            widest = k
-    return axis if most > 0.15 * h[widest] else widest
+        slope = 0.0
+        for i in range(3):
+            along = work.face[i] - work.gate[i]
+            if k < 2:
+                slope -= along if i == k else 0.0
+            else:
+                slope += along * faces.axes[face, k - 2, i]
+        rows[total, k] = -longest * slope
+        spread += abs(longest * slope) * h[k]
+    rows[total, 4] = family.usable - longest * speed * speed
+    if rows[total, 4] < spread:
+        work.which[total] = -1
+        total += 1
+    return total
 
 
 @numba.njit(**OPTIONS)
-def search(
-    family,
-    tree,
-    skin,
-    field,
-    field_origin,
-    spacing,
-    cap,
-    roots,
-    incumbent,
-    best,
-    tolerance,
-    floor,
-    budget,
-    owners,
-):
-    """Best-first branch and bound.
+def point_row(faces, face, points, i, h, back, reach, work, row):
+    """Set ``work.rows[row]`` to the bound by surface point ``i``; return its distance less limit.
+
+    From ``|v + s| <= |v| + v.s / |v| + |s|^2 / (2 |v|)``, with v from the surface point to the
+    middle line at t, and s how far a line of the box is from the middle one there.
+    """
+    gate, end, rows = work.gate, work.face, work.rows
+    gu, gv, gw = points[i, 0] - gate[0], points[i, 1] - gate[1], points[i, 2] - gate[2]
+    su, sv, sw = end[0] - gate[0], end[1] - gate[1], end[2] - gate[2]
+    t = (gu * su + gv * sv + gw * sw) / (su * su + sv * sv + sw * sw)
+    t = min(max(t, back), reach)
+    u, v, w = t * su - gu, t * sv - gv, t * sw - gw
+    distance = math.sqrt(u * u + v * v + w * w)
+    near = 1.0 / max(distance, 1e-9)
+    rows[row, 0], rows[row, 1] = (1.0 - t) * u * near, (1.0 - t) * v * near
+    for k in range(2):
+        f = faces.axes[face, k]
+        rows[row, 2 + k] = t * near * (u * f[0] + v * f[1] + w * f[2])
+    rho = box_spread(h, t)
+    rows[row, 4] = distance - points[i, 3] + 0.5 * rho * rho * near
+    work.at[row], work.near[row], work.which[row] = t, near, i
+    return distance - points[i, 3]
+
+
+@numba.njit(**OPTIONS)
+def nearest(space, h, back, reach, enough, speed, work):
+    """Walk the middle line from tip to skin; return the least bound by the grid and its t.
+
+    Third: the least slack of the middle line that the grid allows.
+    """
+    best, best_t, middle = FAR, reach, FAR
+    t = reach
+    while True:
+        value, error = _value(space.grid, work, t)
+        rho = box_spread(h, t)
+        middle = min(middle, value + error)
+        if value + error + rho < best:
+            best, best_t = value + error + rho, t
+            if best <= enough:
+                break
+        if t <= back:
+            break
+        t = max(t - max(STEP_MM, 0.8 * (value + error + rho - enough)) / speed, back)
+    return best, best_t, middle
+
+
+@numba.njit(**OPTIONS)
+def known_points(faces, face, points, kept, h, back, reach, work):
+    """Make a row for every surface point in ``kept``; return their count and the least distance."""
+    count, middle = 0, FAR
+    for i in range(POINTS):
+        if kept[i] >= 0:
+            slack = point_row(faces, face, points, kept[i], h, back, reach, work, count)
+            middle = min(middle, slack)
+            count += 1
+    return count, middle
+
+
+@numba.njit(**OPTIONS)
+def outside(family, faces, face, x, h):
+    """Whether a box misses the window (its first two numbers are gate coordinates)."""
+    return window_distance(family.edges, x[0], x[1]) > math.hypot(h[0], h[1]) + ROUNDING_MM
+
+
+@numba.njit(**OPTIONS)
+def ask_point(space, family, points, count, info, t, limit, work):
+    """Ask the triangles for the slack at t of the middle line, if it is below ``limit``.
+
+    A point that is found is appended to ``points`` (gate coordinates, limit) and ``info`` (owner,
+    triangle); returns its index, or -1.
+    """
+    px = work.start[0] + t * work.step[0]
+    py = work.start[1] + t * work.step[1]
+    pz = work.start[2] + t * work.step[2]
+    _, found, qx, qy, qz = point_query(space.tree, px, py, pz, limit)
+    if found < 0 or count >= points.shape[0]:
+        return -1
+    dx, dy, dz = qx - family.origin[0], qy - family.origin[1], qz - family.origin[2]
+    points[count, 0] = dx * family.lateral[0] + dy * family.lateral[1] + dz * family.lateral[2]
+    points[count, 1] = dx * family.cranial[0] + dy * family.cranial[1] + dz * family.cranial[2]
+    points[count, 2] = dx * family.axis[0] + dy * family.axis[1] + dz * family.axis[2]
+    points[count, 3] = space.tree.offset[found]
+    info[count, 0], info[count, 1] = space.tree.owner[found], found
+    return count
+
+
+@numba.njit(**OPTIONS)
+def is_too_long(family, space, h, back, reach, speed, work):
+    """Whether every path of the box is longer than the needle, and the ``back`` that shows it."""
+    shortest = speed - math.hypot(h[0], h[1]) - math.hypot(h[2], h[3])
+    if shortest <= 0.0:
+        return False, back
+    if (reach - back) * shortest > family.usable:
+        return True, back
+    # The grid stops short of the skin: where that may decide, ask the skin itself.
+    needed = reach - family.usable / shortest
+    if not family.has_skin or needed >= back:
+        return False, back
+    if (back - needed) * speed > NEAR_LIMIT_MM:
+        return False, back
+    width = max(box_spread(h, 0.0), box_spread(h, needed)) + ROUNDING_MM
+    if within_skin(family, space.skin, work.start, work.step, needed - ROUNDING_MM, width):
+        return True, needed - ROUNDING_MM
+    return False, back
+
+
+@numba.njit(**OPTIONS)
+def examine(family, faces, space, points, info, count, face, x, h, kept, enough, result, work):
+    """Bound the slack of every path of a box from above.
 
     Args:
-        roots: Root boxes, (k, 8): centre then half-widths.
-        incumbent: Best line so far (4,); overwritten when a better one is found.
-        best: Its slack.
-        tolerance: Stop when no box can beat the incumbent by more.
-        floor: Stop when no box can reach this slack (then nothing feasible is left).
-        budget: Largest number of boxes to examine.
-        owners: (n,) counts of boxes settled by each structure; added to.
+        points: Surface points known so far (gate coordinates and required distance), with
+            ``info`` (owner, triangle); ``count`` are in use. At most one is appended.
+        kept: Points that bounded the parent; replaced by those that bound this box.
+        enough: A bound this low settles the box.
+        result: Filled with: bound, back, reach, t of the grid's bound (or NaN), upper bound on the
+            middle line's slack, owner of the deciding point (or -1), number to split.
 
     Returns:
-        Best slack, upper bound on the slack of every path, boxes examined, whether it closed.
+        What settled the box (``BOUNDED``: its bound, even if above ``enough``), and ``count``.
     """
-    heap = np.empty((budget + roots.shape[0] + 8, 10))
-    size = 0
-    row = np.empty(10)
-    x, h = np.empty(4), np.empty(4)
-    examined = 0
-    for i in range(roots.shape[0]):
-        heap[size, 0], heap[size, 1] = FAR, 0.0
-        heap[size, 2:10] = roots[i]
-        size += 1
-        _sift_up(heap, size - 1)
-    # Bound of what was set aside without being split further.
-    aside = -FAR
-    while size > 0:
-        enough = max(best + tolerance, floor)
-        if heap[0, 0] <= enough:
-            return best, max(max(heap[0, 0], aside), best), examined, True
-        if examined >= budget:
-            return best, max(max(heap[0, 0], aside), best), examined, False
-        _pop(heap, size, row)
-        size -= 1
-        if row[0] < FAR:
-            axis = _split_axis(row[1], row[6:10])
-            children = 2
+    result[5] = -1.0
+    if outside(family, faces, face, x, h):
+        return NO_WINDOW, count
+    speed = place(family, faces, face, x, work)
+    reach, possible = tip_reach(family, faces, face, h, speed, work)
+    result[2], result[3] = reach, math.nan
+    if not possible:
+        return NO_TIP, count
+    back = back_reach(family, space, h, speed, work, reach)
+    too_long, back = is_too_long(family, space, h, back, reach, speed, work)
+    result[1] = back
+    if too_long:
+        return TOO_LONG, count
+    known, middle = known_points(faces, face, points, kept, h, back, reach, work)
+    total = rule_rows(family, faces, face, x, h, back, reach, speed, work, known)
+    if total < 0:
+        return NO_RULE, count
+    bound = FAR
+    if known > 0:
+        bound = weigh(work.rows, known, total, h, work.weights, work.sums) + ROUNDING_MM
+    if bound > enough:
+        by_grid, t, middle_too = nearest(space, h, back, reach, enough, speed, work)
+        middle = min(middle, middle_too)
+        by_grid += ROUNDING_MM
+        if by_grid <= enough and by_grid < bound:
+            result[0], result[3], result[4] = by_grid, t, middle
+            return BOUNDED, count
+        limit = by_grid - box_spread(h, t)
+        found = ask_point(space, family, points, count, info, t, limit, work)
+        if found >= 0:
+            count += 1
+            _forget(kept, known, work)
+            kept[POINTS - 1] = found
+            known, middle_too = known_points(faces, face, points, kept, h, back, reach, work)
+            middle = min(middle, middle_too)
+            total = rule_rows(family, faces, face, x, h, back, reach, speed, work, known)
+            bound = weigh(work.rows, known, total, h, work.weights, work.sums) + ROUNDING_MM
+        if by_grid < bound:
+            bound, result[3] = by_grid, t
+    result[0], result[4], result[6] = bound, middle, _split_axis(h, known, result[3], work)
+    _rank(kept, known, info, work, result)
+    return BOUNDED, count
+
+
+@numba.njit(**OPTIONS)
+def _forget(kept, known, work):
+    """Make room at the end of ``kept``: the point that weighs least, then is farthest, goes."""
+    if kept[POINTS - 1] < 0:
+        return
+    worst, least = 0, FAR
+    for i in range(known):
+        value = work.weights[i] * 1e3 - work.rows[i, 4]
+        if value < least:
+            worst, least = i, value
+    kept[worst] = kept[POINTS - 1]
+
+
+@numba.njit(**OPTIONS)
+def _split_axis(h, known, t, work):
+    """Choose the number whose halving lowers the bound most; the widest where none would.
+
+    ``t``: where the grid bounds the box; NaN where weighed points do.
+    """
+    axis, most, widest = 0, -1.0, 0
+    for k in range(4):
+        if math.isnan(t):
+            gain = h[k] * abs(work.sums[0, k] + work.sums[1, k])
+            for i in range(known):
+                move = (abs(1.0 - work.at[i]) if k < 2 else abs(work.at[i])) * h[k]
+                gain += work.weights[i] * 0.5 * move * move * work.near[i]
         else:
-            axis, children = 0, 1
-        for child in range(children):
-            for k in range(4):
-                x[k], h[k] = row[2 + k], row[6 + k]
-            if children == 2:
-                h[axis] *= 0.5
-                x[axis] += h[axis] if child == 1 else -h[axis]
-            examined += 1
-            enough = max(best + tolerance, floor)
-            bound, t, owner = box_bound(
-                family, tree, skin, field, field_origin, spacing, cap, x, h, row[1], enough
-            )
-            # On a grid, so that boxes with equal bounds come in the same order in every frame.
-            bound = min(math.ceil(bound / GRID_MM) * GRID_MM, row[0])
-            if owner >= 0:
-                owners[owner] += 1
-            if bound <= enough:
-                aside = max(aside, bound)
-                continue
-            slack = -FAR
-            # The witness also bounds the centre line: measure it only if it can be better.
-            if bound - box_spread(h, t) > best:
-                slack, t_tip, t_skin, other = line_slack(family, tree, skin, x, best)
-            if slack > best + GRID_MM:
-                best = slack
-                for k in range(4):
-                    incumbent[k] = x[k]
-            heap[size, 0], heap[size, 1] = bound, t
-            heap[size, 2:6], heap[size, 6:10] = x, h
-            size += 1
-            _sift_up(heap, size - 1)
-    return best, max(aside, best), examined, True
+            gain = (abs(1.0 - t) if k < 2 else abs(t)) * h[k]
+        if gain > most:
+            axis, most = k, gain
+        if h[k] > h[widest]:
+            widest = k
+    return axis if most > 0.05 * h[widest] else widest
+
+
+@numba.njit(**OPTIONS)
+def _rank(kept, known, info, work, result):
+    """Put the points in the order of their weight, the deciding one first; fill up with -1."""
+    for i in range(known):
+        kept[i] = work.which[i]
+    for i in range(known, POINTS):
+        kept[i] = -1
+    for i in range(1, known):
+        j = i
+        while j > 0 and work.weights[j] > work.weights[j - 1]:
+            work.weights[j], work.weights[j - 1] = work.weights[j - 1], work.weights[j]
+            kept[j], kept[j - 1] = kept[j - 1], kept[j]
+            j -= 1
+    result[5] = float(info[kept[0], 0]) if known > 0 else -1.0

@@ -13,9 +13,20 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, segment_crossings, segment_query
+from geometry._kernels import (
+    FAR,
+    OPTIONS,
+    Grid,
+    Tree,
+    interpolate,
+    segment_crossings,
+    segment_query,
+    winding_number,
+)
 
 BEHIND_MM = 400.0
+AHEAD_MM = 200.0
+INSET_MM = 1e-3  # a tip that stops at the bone's surface stops this far inside it
 
 
 class Family(NamedTuple):
@@ -26,7 +37,8 @@ class Family(NamedTuple):
     window outline (a0, b0, a1, b1), even-odd; ``normals`` (m, 3), ``offsets`` (m,): target
     half-spaces ``n . p <= c`` in (lateral, cranial, axis) coordinates; ``plane_normal`` (3,),
     ``plane_offset``: the skin stand-off plane, used where ``has_skin`` is False; ``usable``:
-    longest path, mm.
+    longest path, mm; ``holders``, ``holder_grid``: surface of what a tip may end in and the signed
+    distance to it, not asked where ``all_held`` says that the whole target lies in it.
     """
 
     origin: np.ndarray
@@ -42,6 +54,9 @@ class Family(NamedTuple):
     plane_normal: np.ndarray
     plane_offset: float
     usable: float
+    holders: Tree
+    holder_grid: Grid
+    all_held: bool
 
 
 @numba.njit(**OPTIONS)
@@ -78,6 +93,29 @@ def target_interval(family, x):
         elif at_gate > 0.0:
             return 0.0, -1.0
     return t_in, t_out
+
+
+@numba.njit(**OPTIONS)
+def tip_of(family, x, start, step):
+    """Return the first t >= 0 at which line ``x`` is in the target and in a holder, or -1."""
+    t_in, t_out = target_interval(family, x)
+    if t_in > t_out:
+        return -1.0
+    if family.all_held:
+        return t_in
+    px, py, pz = start[0] + t_in * step[0], start[1] + t_in * step[1], start[2] + t_in * step[2]
+    value, error = interpolate(family.holder_grid, px, py, pz)
+    if value < -error:
+        return t_in
+    if value <= error and winding_number(family.holders.corners, px, py, pz) > 0.5:
+        return t_in
+    speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+    end = min(t_out, t_in + AHEAD_MM / speed)
+    hits = segment_crossings(family.holders, start + t_in * step, start + end * step)
+    if hits.shape[0] == 0:
+        return -1.0
+    t_tip = t_in + hits[0] * (end - t_in) + INSET_MM / speed
+    return t_tip if t_tip <= t_out else -1.0
 
 
 @numba.njit(**OPTIONS)
@@ -144,10 +182,10 @@ def line_slack(family, tree, skin, x, worth):
     """
     if window_distance(family.edges, x[0], x[1]) > 0.0 or not in_cone(family, x, np.zeros(4)):
         return -FAR, 0.0, 0.0, -1
-    t_tip, t_out = target_interval(family, x)
-    if t_tip > t_out:
-        return -FAR, 0.0, 0.0, -1
     start, step = line_points(family, x)
+    t_tip = tip_of(family, x, start, step)
+    if t_tip < 0.0:
+        return -FAR, 0.0, 0.0, -1
     t_skin = skin_exit(family, skin, start, step)
     length = (t_tip - t_skin) * math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
     if t_skin > 0.0 or length > family.usable:

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from geometry._kernels import OPTIONS
-from planner.search._kernels.lines import line_points, target_interval, window_distance
+from planner.search._kernels.lines import line_points, target_interval, tip_of, window_distance
 
 NUDGE_MM = 1e-5
 RULES = 6
@@ -22,8 +22,9 @@ def constraints(family, x, witnesses, t_skin, out):
     ``witnesses`` (k, 4): surface points and offsets, scene frame. Rules, in order: window, length,
     cone (four), then target faces at the tip.
     """
-    t_tip, _ = target_interval(family, x)
     start, step = line_points(family, x)
+    t_in, t_out = target_interval(family, x)
+    t_tip = max(tip_of(family, x, start, step), t_in)
     length2 = step[0] ** 2 + step[1] ** 2 + step[2] ** 2
     count = witnesses.shape[0]
     for i in range(count):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geometry import _kernels as mesh_kernels
+from geometry._kernels import FAR
 from geometry.frames import frame_from_axes
 from planner.anatomy.model import Pedicle, VertebraAnatomy
 from planner.approach import Gate, pedicle_gates
@@ -16,6 +16,7 @@ from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach
 from planner.search import _kernels
 from planner.search.branch_and_bound import search_family
+from planner.search.faces import Face
 from planner.search.family import LineFamily, line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion, bone_of, region_of
@@ -95,19 +96,48 @@ def test_no_random_or_climbing_line_beats_the_certified_bound(
 
 
 def test_a_box_bounds_every_line_in_it(family: LineFamily, rng: np.random.Generator) -> None:
-    field, root = family.scene.field, family.root_box()
-    bounded = 0
-    for _ in range(600):
-        half = root[4:] * 0.5 ** rng.integers(1, 7, size=4)
-        centre = root[:4] + (root[4:] - half) * rng.uniform(-1.0, 1.0, size=4)
-        bound, _, _ = _kernels.box_bound(
-            family.arrays, family.scene.tree, family.scene.skin.tree, field.values,
-            field.origin_mm, field.spacing_mm, field.cap_mm, centre, half, 0.0, -1e9,
-        )  # fmt: skip
-        slack = _slacks(family, centre + half * rng.uniform(-1.0, 1.0, size=(60, 4)))
-        assert slack.max() <= bound
-        bounded += slack.max() > -mesh_kernels.FAR / 2.0
+    bounded, settled = 0, set()
+    for face, root in zip(family.faces, family.roots, strict=True):
+        for _ in range(400):
+            half = root[4:] * 0.5 ** rng.integers(1, 7, size=4)
+            centre = root[:4] + (root[4:] - half) * rng.uniform(-1.0, 1.0, size=4)
+            enough = rng.choice([-1e9, 2.0, 1e9])
+            why, bound = _examined(family, family.faces.index(face), centre, half, float(enough))
+            settled.add(why)
+            boxed = centre + half * rng.uniform(-1.0, 1.0, size=(60, 4))
+            # The others pierce the face's plane too, but enter the target elsewhere.
+            here = (boxed @ face.rules[:, :4].T <= face.rules[:, 4]).all(axis=1)
+            slack = _slacks(family, _aimed(family, face, boxed[here])).max(initial=-FAR)
+            if why == _kernels.BOUNDED:
+                assert slack <= bound
+                bounded += slack > -FAR / 2.0
+            else:
+                assert slack == -FAR
     assert bounded > 10, "boxes without a single path would prove nothing"
+    assert len(settled) > 1
+
+
+def _examined(
+    family: LineFamily, face: int, centre: np.ndarray, half: np.ndarray, enough: float
+) -> tuple[int, float]:
+    """Return why a box is settled and its bound, from no surface points, then from those found."""
+    points, info = np.empty((8, 4)), np.empty((8, 2), np.int32)
+    kept = np.full(_kernels.POINTS, -1, np.int32)
+    result, work, count = np.empty(7), _kernels.new_scratch(), 0
+    why = -1
+    for _ in range(3):
+        why, count = _kernels.examine(
+            family.arrays, family.face_arrays, family.scene.space, points, info, count, face,
+            centre, half, kept, enough, result, work,
+        )  # fmt: skip
+    return int(why), float(result[0])
+
+
+def _aimed(family: LineFamily, face: Face, boxed: np.ndarray) -> np.ndarray:
+    """Return lines of a face's box by where they pierce the gate and the aim plane."""
+    on_face = face.origin + boxed[:, 2:] @ face.axes
+    scale = (family.arrays.reach / on_face[:, 2])[:, None]
+    return np.hstack([boxed[:, :2], boxed[:, :2] + (on_face[:, :2] - boxed[:, :2]) * scale])
 
 
 def test_windows_of_one_side_do_not_overlap(

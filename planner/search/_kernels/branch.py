@@ -1,0 +1,160 @@
+"""Best-first branch and bound over boxes of lines, and the leaves that prove what it found."""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from geometry._kernels import FAR, OPTIONS
+from planner.search._kernels.boxes import (
+    BOUNDED,
+    POINTS,
+    SPLIT,
+    aim_of,
+    examine,
+    new_scratch,
+    place,
+)
+from planner.search._kernels.lines import line_slack
+
+GRID_MM = 1e-5
+CLOSED, SPENT, BETTER, STOPPED = 0, 1, 2, 3
+
+
+class Boxes(NamedTuple):
+    """Every box examined so far, and the heap of those that may still hold something better.
+
+    ``shape`` (n, 8): centre and half-widths; ``bound`` (n,); ``face``, ``why`` (n,);
+    ``kept`` (n, 8): surface points that bound it; ``axis`` (n,): where to split it;
+    ``heap`` (n,): box indices; ``sizes`` (4,): boxes, heap, points, examined;
+    ``points`` (m, 4), ``info`` (m, 2): surface points, their owner and triangle.
+    """
+
+    shape: np.ndarray
+    bound: np.ndarray
+    face: np.ndarray
+    why: np.ndarray
+    kept: np.ndarray
+    axis: np.ndarray
+    heap: np.ndarray
+    sizes: np.ndarray
+    points: np.ndarray
+    info: np.ndarray
+
+
+@numba.njit(**OPTIONS)
+def _push(boxes, box):
+    heap, bound = boxes.heap, boxes.bound
+    i = boxes.sizes[1]
+    heap[i] = box
+    boxes.sizes[1] += 1
+    while i > 0 and bound[heap[i]] > bound[heap[(i - 1) // 2]]:
+        parent = (i - 1) // 2
+        heap[i], heap[parent] = heap[parent], heap[i]
+        i = parent
+
+
+@numba.njit(**OPTIONS)
+def _pop(boxes):
+    heap, bound = boxes.heap, boxes.bound
+    top = heap[0]
+    boxes.sizes[1] -= 1
+    size = boxes.sizes[1]
+    heap[0] = heap[size]
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            return top
+        if child + 1 < size and bound[heap[child + 1]] > bound[heap[child]]:
+            child += 1
+        if bound[heap[i]] >= bound[heap[child]]:
+            return top
+        heap[i], heap[child] = heap[child], heap[i]
+        i = child
+
+
+@numba.njit(**OPTIONS)
+def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
+    """Split the box of highest bound until nothing can be better, or better was found.
+
+    Args:
+        boxes: The boxes so far; on the heap those to be split.
+        incumbent: Best line so far (4,); overwritten when a better one is found.
+        best: Its slack.
+        limits: Gap to close to; least slack of interest; gap that is enough once ``patience``
+            boxes are spent; patience; largest number of boxes; gain at which to return.
+        owners: (n,) counts of boxes decided by each structure; added to.
+        stop: (1,) set from outside to give up.
+
+    Returns:
+        How it ended (``CLOSED``, ``SPENT``, ``BETTER``, ``STOPPED``) and the best slack.
+    """
+    aim, floor, gap, patience, budget, gain = limits
+    work = new_scratch()
+    result, line, kept = np.empty(7), np.empty(4), np.empty(POINTS, np.int32)
+    x, h = np.empty(4), np.empty(4)
+    before = best
+    while boxes.sizes[1] > 0:
+        top = boxes.bound[boxes.heap[0]]
+        if top <= max(best + aim, floor):
+            return CLOSED, best
+        if boxes.sizes[3] >= patience and top <= max(best + gap, floor):
+            return CLOSED, best
+        if boxes.sizes[3] >= budget or boxes.sizes[0] + 2 > boxes.shape.shape[0]:
+            return SPENT, best
+        if stop[0] != 0:
+            return STOPPED, best
+        if best > before + gain:
+            return BETTER, best
+        parent = _pop(boxes)
+        axis, face = boxes.axis[parent], boxes.face[parent]
+        whole = axis < 0  # a root is examined as it is
+        boxes.why[parent] = SPLIT
+        for child in range(1 if whole else 2):
+            for k in range(4):
+                x[k], h[k] = boxes.shape[parent, k], boxes.shape[parent, 4 + k]
+            for k in range(POINTS):
+                kept[k] = boxes.kept[parent, k]
+            if not whole:
+                h[axis] *= 0.5
+                x[axis] += h[axis] if child == 1 else -h[axis]
+            enough = max(best + aim, floor)
+            why, boxes.sizes[2] = examine(
+                family, faces, space, boxes.points, boxes.info, boxes.sizes[2], face, x, h, kept,
+                enough, result, work,
+            )  # fmt: skip
+            boxes.sizes[3] += 1
+            box = parent if whole else boxes.sizes[0]
+            if not whole:
+                boxes.sizes[0] += 1
+            for k in range(4):
+                boxes.shape[box, k], boxes.shape[box, 4 + k] = x[k], h[k]
+            for k in range(POINTS):
+                boxes.kept[box, k] = kept[k]
+            boxes.face[box], boxes.why[box] = face, why
+            boxes.bound[box] = -FAR
+            if why != BOUNDED:
+                continue
+            # On a grid, so that boxes with equal bounds come in the same order in every frame.
+            bound = math.ceil(result[0] / GRID_MM) * GRID_MM
+            boxes.bound[box] = bound
+            if result[5] >= 0.0:
+                owners[int(result[5])] += 1
+            if bound <= enough:
+                continue
+            boxes.axis[box] = int(result[6])
+            _push(boxes, box)
+            if result[4] > best + GRID_MM:
+                place(family, faces, face, x, work)
+                if not aim_of(family, x, work, line):
+                    continue
+                slack, t_tip, t_skin, other = line_slack(
+                    family, space.tree, space.skin, line, best
+                )
+                if slack > best + GRID_MM:
+                    best = slack
+                    for k in range(4):
+                        incumbent[k] = line[k]
+    return CLOSED, best
