@@ -1,6 +1,6 @@
 """What is answered, as JSON, in millimetres and degrees (schema trocar/plan/1).
 
-Lengths carry four decimals and angles two. The same answer always makes the same bytes.
+Lengths and probabilities carry four decimals, angles two. The same answer makes the same bytes.
 """
 
 import json
@@ -11,11 +11,21 @@ from typing import Any
 from geometry.arrays import Point
 from planner.fluoroscopy.views import console_assumes
 from planner.needles.path import Arc, Segment
-from planner.result import Certificate, Clearance, Plan, Tolerance, Trajectory, View
+from planner.result import (
+    BreachProbability,
+    Certificate,
+    Clearance,
+    Misplacement,
+    Plan,
+    Tolerance,
+    Trajectory,
+    View,
+)
 
 PLAN_SCHEMA = "trocar/plan/1"
 _LENGTH_DECIMALS = 4
 _ANGLE_DECIMALS = 2
+_SHARE_DECIMALS = 4
 
 
 def dump(document: object) -> str:
@@ -59,7 +69,7 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "limiting_structure": trajectory.limiting_structure,
         "reaches_target": bool(trajectory.reaches_target),
         "tolerance": _tolerance(trajectory.tolerance),
-        "breach_probability": None,
+        "breach_probability": _breach_probability(trajectory.breach_probability),
         "views": [_view(view) for view in trajectory.views],
         "cautions": list(trajectory.cautions),
         "reasons": list(trajectory.reasons),
@@ -131,13 +141,40 @@ def _clearance(clearance: Clearance) -> dict[str, Any]:
     }
 
 
-def _tolerance(tolerance: Tolerance | None) -> dict[str, float] | None:
+def _tolerance(tolerance: Tolerance | None) -> dict[str, Any] | None:
     if tolerance is None:
         return None
+    return {**_allowed(tolerance), "together": _allowed(tolerance.together)}
+
+
+def _allowed(errors: Tolerance | Misplacement) -> dict[str, float]:
+    """Return a shift and a tilt as written: never more than what was proved."""
     return {
-        "entry_mm": length_mm(tolerance.entry_mm),
-        "angle_deg": angle_deg(tolerance.angle_rad),
+        "entry_mm": _rounded_down(errors.entry_mm, _LENGTH_DECIMALS),
+        "angle_deg": _rounded_down(math.degrees(errors.angle_rad), _ANGLE_DECIMALS),
     }
+
+
+def _rounded_down(value: float, decimals: int) -> float:
+    return math.floor(value * 10.0**decimals) / 10.0**decimals
+
+
+def _breach_probability(breach: BreachProbability) -> dict[str, Any]:
+    return {
+        "profile": breach.profile.value,
+        "samples": breach.samples,
+        "seed": breach.seed,
+        "total": _share(breach.total),
+        "total_interval": [_share(end) for end in breach.total_interval],
+        "by_structure": {name: _share(p) for name, p in breach.by_structure.items()},
+        "margin_broken": _share(breach.margin_broken),
+        "worst_structure": breach.worst_structure,
+        "p5_clearance_mm": {name: length_mm(mm) for name, mm in breach.p5_clearance_mm.items()},
+    }
+
+
+def _share(value: float) -> float:
+    return _rounded(value, _SHARE_DECIMALS)
 
 
 def _view(view: View) -> dict[str, Any]:

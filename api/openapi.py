@@ -72,6 +72,8 @@ _TRAJECTORY = {
         "reaches_target": {"type": "boolean"},
         "path": {"type": "array", "items": {"type": "object"}},
         "clearances": {"type": "array", "items": {"type": "object"}},
+        "tolerance": {"type": ["object", "null"]},
+        "breach_probability": {"type": "object"},
         "views": {"type": "array", "items": {"type": "object"}},
     },
 }

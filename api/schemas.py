@@ -27,6 +27,7 @@ from planner.request import (
     Approach,
     CageEnd,
     CageInterface,
+    ErrorProfile,
     EvaluationRequest,
     FreePoint,
     Lesion,
@@ -206,6 +207,7 @@ class PlanRequestDocument(Document):
     certificate_tolerance_mm: Annotated[float, Field(strict=True, ge=0.01, le=5.0)] = 0.25
     c_arm: CArmName = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
+    error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
 
     def request(self) -> PlanRequest:
         """Return the request, with the digest of its fully defaulted form."""
@@ -220,6 +222,7 @@ class PlanRequestDocument(Document):
             certificate_tolerance_mm=self.certificate_tolerance_mm,
             c_arm=self.c_arm,
             patient_position=self.patient_position,
+            error_profile=self.error_profile,
             digest=canonical_digest(self._canonical(policy)),
         )
 
@@ -320,6 +323,7 @@ class EvaluationDocument(Document):
     policy: PolicyDocument = {}
     c_arm: CArmName = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
+    error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
 
     def request(self) -> EvaluationRequest:
         """Return the request."""
@@ -331,6 +335,7 @@ class EvaluationDocument(Document):
             policy=_policy(self.policy),
             c_arm=self.c_arm,
             patient_position=self.patient_position,
+            error_profile=self.error_profile,
         )
 
 

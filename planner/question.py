@@ -11,7 +11,7 @@ from planner.fluoroscopy.c_arm import CArm, c_arm_named
 from planner.fluoroscopy.views import position_or_default
 from planner.policy import Policy
 from planner.prepared import PreparedCase
-from planner.request import EvaluationRequest, PlanRequest
+from planner.request import ErrorProfile, EvaluationRequest, PlanRequest
 from planner.target import TargetRegion, bone_of, region_of
 
 STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
@@ -29,6 +29,7 @@ class Question:
         policy: The rules in force.
         c_arm: The C-arm whose reach counts.
         position: The patient's position during the procedure.
+        error_profile: How the needle is guided.
     """
 
     prepared: PreparedCase
@@ -38,6 +39,7 @@ class Question:
     policy: Policy
     c_arm: CArm
     position: PatientPosition
+    error_profile: ErrorProfile
 
     def pedicle(self, side: Side) -> Pedicle | Unavailable:
         """Return the bone's pedicle on a side, or why it has none that could be derived."""
@@ -64,6 +66,7 @@ def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest
     return Question(
         prepared=prepared, bone=bone, region=region, axes=axes, policy=request.policy,
         c_arm=c_arm_named(request.c_arm), position=lie_of(prepared, request.patient_position),
+        error_profile=request.error_profile,
     )  # fmt: skip
 
 

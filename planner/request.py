@@ -21,6 +21,15 @@ class Approach(StrEnum):
     EXTRAPEDICULAR = "extrapedicular"
 
 
+class ErrorProfile(StrEnum):
+    """How the needle is guided, and so how far off it may be (figures in ``robustness``)."""
+
+    FREEHAND_FLUOROSCOPY = "freehand_fluoroscopy"
+    CT_LASER = "ct_laser"
+    NAVIGATION = "navigation"
+    WORST = "worst"
+
+
 class CageEnd(StrEnum):
     """The end of a cage."""
 
@@ -88,6 +97,7 @@ class PlanRequest:
     certificate_tolerance_mm: float = 0.25
     c_arm: str = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
+    error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
     digest: str = ""
 
 
@@ -101,3 +111,4 @@ class EvaluationRequest:
     policy: Policy = DEFAULT_POLICY
     c_arm: str = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
+    error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY

@@ -1,12 +1,13 @@
 """What is answered: trajectories with exact clearances, certificates, and the plan around them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from geometry.arrays import Point
 from planner.case import Kind, PatientPosition, Side
 from planner.needles.path import Path
-from planner.request import Approach
+from planner.request import Approach, ErrorProfile
 
 
 class Outcome(StrEnum):
@@ -95,11 +96,56 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How far entry and angle may be off while every hard margin provably still holds."""
+class Misplacement:
+    """A shift of the whole needle and a tilt about its entry, both at once, in any direction."""
 
     entry_mm: float
     angle_rad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a needle may be off while every hard limit provably still holds.
+
+    Attributes:
+        entry_mm: Any shift of the whole needle up to this, without a tilt.
+        angle_rad: Any tilt about the entry up to this, without a shift.
+        together: Any shift and any tilt up to these at once.
+    """
+
+    entry_mm: float
+    angle_rad: float
+    together: Misplacement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachProbability:
+    """How likely a needle meant for a path enters what it should not, by seeded samples.
+
+    Attributes:
+        profile: How the needle is guided.
+        samples: Number of needles drawn.
+        seed: Seed of the draws, which are the same for every path.
+        total: Share of needles that enter any structure with a hard limit.
+        total_interval: 95 % Wilson interval of ``total``.
+        by_structure: Share that enters it, for every structure that some needle comes nearer to
+            than preferred; the most often entered first.
+        margin_broken: Share of needles that break a hard limit.
+        worst_structure: The structure with a hard limit that is most often entered, or approached
+            most closely; None if none is approached.
+        p5_clearance_mm: 5th percentile of the clearance to the worst few structures, worst first;
+            a needle whose axis enters a structure counts as minus its radius.
+    """
+
+    profile: ErrorProfile
+    samples: int
+    seed: int
+    total: float
+    total_interval: tuple[float, float]
+    by_structure: Mapping[str, float]
+    margin_broken: float
+    worst_structure: str | None
+    p5_clearance_mm: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +169,7 @@ class Trajectory:
     limiting_structure: str | None
     reaches_target: bool
     tolerance: Tolerance | None
+    breach_probability: BreachProbability
     views: tuple[View, ...]
     cautions: tuple[str, ...]
     reasons: tuple[str, ...]

@@ -1,6 +1,5 @@
 """From a path to a trajectory: everything a person needs to know of it, measured."""
 
-import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +15,8 @@ from planner.needles.path import Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
 from planner.question import Question
 from planner.request import Approach
-from planner.result import Clearance, Tolerance, Trajectory
+from planner.result import Clearance, Trajectory
+from planner.robustness import breach_probability, tolerance
 from planner.target import TargetRegion
 from planner.verify import cautions, clearances, first_bone, least_margin
 
@@ -71,7 +71,8 @@ def _trajectory(
         margin_mm=margin,
         limiting_structure=limiting,
         reaches_target=_reaches(question, tip),
-        tolerance=_tolerance(margin, length),
+        tolerance=tolerance(question, path, needle.radius_mm, measured),
+        breach_probability=breach_probability(question, path, needle.radius_mm, measured),
         views=views_for(
             last[1] - last[0], c_arm=question.c_arm, position=question.position,
             frame_left=question.axes[0],
@@ -90,19 +91,6 @@ def _reaches(question: Question, tip: Point) -> bool:
     holders = [region.bone, *prepared.case.of_kind(Kind.HALO, Kind.LESION)]
     return (
         any(prepared.distance(s).contains(tip) for s in holders) or not region.bone.mesh.is_closed
-    )
-
-
-def _tolerance(margin_mm: float, length_mm: float) -> Tolerance | None:
-    """Return the entry shift and the tilt about the entry that provably keep every margin.
-
-    A shift moves no point further than itself; a tilt by t about the entry moves no point of a
-    path of length L further than 2 L sin(t / 2). Clearance changes by no more than that.
-    """
-    if margin_mm < 0.0 or not math.isfinite(margin_mm):
-        return None
-    return Tolerance(
-        entry_mm=margin_mm, angle_rad=2.0 * math.asin(min(1.0, margin_mm / (2.0 * length_mm)))
     )
 
 

@@ -5,6 +5,7 @@ All arithmetic is float64 without fast-math: results enter proofs.
 
 from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, interpolate
 from geometry._kernels.inside import farthest_on_segment, winding_number
+from geometry._kernels.many import least_ratio, many_distances
 from geometry._kernels.query import point_query, segment_crossings, segment_query
 from geometry._kernels.tree import FAR, OPTIONS, Tree, build_order, node_slack
 
@@ -19,6 +20,8 @@ __all__ = [
     "fill_level",
     "flood_signs",
     "interpolate",
+    "least_ratio",
+    "many_distances",
     "node_slack",
     "point_query",
     "segment_crossings",

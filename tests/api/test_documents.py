@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from api.documents import angle_deg, dump, length_mm, plan_document, primary_deg
 from planner.case import Kind, PatientPosition, Side
 from planner.needles.path import Arc, Line
-from planner.request import Approach
+from planner.request import Approach, ErrorProfile
 from planner.result import (
+    BreachProbability,
     Certificate,
     Clearance,
+    Misplacement,
     Outcome,
     Plan,
     Status,
@@ -38,6 +40,15 @@ VIEW = View(
     console_primary_rad=math.radians(-20.0), console_secondary_rad=math.radians(7.5),
     assumed_position=PatientPosition.HFP, label="LPO 20 CRA 8", reachable=True,
 )  # fmt: skip
+TOLERANCE = Tolerance(
+    entry_mm=1.4, angle_rad=math.radians(2.1),
+    together=Misplacement(entry_mm=0.6, angle_rad=math.radians(0.8)),
+)  # fmt: skip
+BREACH = BreachProbability(
+    profile=ErrorProfile.FREEHAND_FLUOROSCOPY, samples=1000, seed=7, total=0.03,
+    total_interval=(0.02111, 0.04246), by_structure={"screw_L3_L": 0.029, "dural_sac": 0.001},
+    margin_broken=0.05, worst_structure="screw_L3_L", p5_clearance_mm={"screw_L3_L": 0.123456},
+)  # fmt: skip
 TRAJECTORY = Trajectory(
     rank=1, approach=Approach.EXTRAPEDICULAR, side=Side.LEFT, technique="straight",
     needle="15G-bevel-150", entry_skin_mm=np.array([0.0, 100.0, -1e-9]), entry_bone_mm=None,
@@ -49,7 +60,7 @@ TRAJECTORY = Trajectory(
     ),
     outer_diameter_mm=1.829, length_mm=131.4159265, depth_to_bone_mm=None,
     clearances=(CLEARANCE, ENTERED), margin_mm=3.21, limiting_structure="dural_sac",
-    reaches_target=True, tolerance=Tolerance(entry_mm=1.4, angle_rad=math.radians(2.1)),
+    reaches_target=True, tolerance=TOLERANCE, breach_probability=BREACH,
     views=(VIEW,), cautions=("a caution",), reasons=("a reason",),
 )  # fmt: skip
 CERTIFICATE = Certificate(
@@ -125,6 +136,35 @@ def test_the_same_plan_is_the_same_bytes() -> None:
 def test_a_number_that_json_does_not_have_is_our_fault_and_not_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
         dump({"margin_mm": math.nan})
+
+
+def test_a_breach_probability_is_written_with_its_interval_and_its_source() -> None:
+    [trajectory] = plan_document(PLAN)["trajectories"]
+    assert trajectory["breach_probability"] == {
+        "profile": "freehand_fluoroscopy", "samples": 1000, "seed": 7, "total": 0.03,
+        "total_interval": [0.0211, 0.0425],
+        "by_structure": {"screw_L3_L": 0.029, "dural_sac": 0.001}, "margin_broken": 0.05,
+        "worst_structure": "screw_L3_L", "p5_clearance_mm": {"screw_L3_L": 0.1235},
+    }  # fmt: skip
+
+
+@given(st.floats(0.0, 100.0), st.floats(0.0, math.pi))
+def test_a_written_tolerance_is_never_above_the_proved_one(entry: float, angle: float) -> None:
+    proved = Tolerance(
+        entry_mm=entry, angle_rad=angle,
+        together=Misplacement(entry_mm=entry / 2.0, angle_rad=angle / 2.0),
+    )  # fmt: skip
+    plan = replace(PLAN, trajectories=(replace(TRAJECTORY, tolerance=proved),))
+    written = plan_document(plan)["trajectories"][0]["tolerance"]
+    for document, truth in ((written, proved), (written["together"], proved.together)):
+        assert truth.entry_mm - 1.01e-4 < document["entry_mm"] <= truth.entry_mm
+        degrees = math.degrees(truth.angle_rad)
+        assert degrees - 0.0101 < document["angle_deg"] <= degrees
+
+
+def test_no_tolerance_is_written_where_a_limit_is_broken() -> None:
+    plan = replace(PLAN, trajectories=(replace(TRAJECTORY, tolerance=None),))
+    assert plan_document(plan)["trajectories"][0]["tolerance"] is None
 
 
 @given(st.floats(-1e3, 1e3))

@@ -12,7 +12,7 @@ from planner.case import Kind
 from planner.needles.catalogue import CATALOGUE
 from planner.needles.path import Arc, Line
 from planner.policy import DEFAULTS
-from planner.request import AnteriorBody, Approach, FreePoint, PlanRequest
+from planner.request import AnteriorBody, Approach, ErrorProfile, FreePoint, PlanRequest
 
 BODY = {"type": "anterior_body", "level": "L3"}
 LINE = {"type": "line", "start_mm": [0, 80, 0], "end_mm": [0, 0, 0]}
@@ -46,6 +46,7 @@ def test_everything_but_the_target_has_a_default() -> None:
         {"policy": {"canal": {"hard_mm": 1, "preferred_mm": 3.0}}},
         {"patient_position": None},
         {"c_arm": "generic-floor"},
+        {"error_profile": "freehand_fluoroscopy"},
     ],
 )
 def test_a_default_spelled_out_gives_the_same_digest(spelled_out: dict[str, Any]) -> None:
@@ -64,6 +65,7 @@ def test_a_default_spelled_out_gives_the_same_digest(spelled_out: dict[str, Any]
         {"policy": {"canal": {"hard_mm": None}}},
         {"patient_position": "HFS"},
         {"c_arm": "generic-ceiling"},
+        {"error_profile": "navigation"},
         {"target": {"type": "anterior_body", "level": "L4"}},
     ],
 )
@@ -101,6 +103,8 @@ WRONG_REQUESTS: list[tuple[dict[str, Any], str, str]] = [
     ({"target": BODY, "policy": {"canal": 3}}, "policy.canal", "object"),
     ({"target": BODY, "c_arm": "o-arm"}, "c_arm", "generic-floor"),
     ({"target": BODY, "patient_position": "prone"}, "patient_position", "HFS, HFP"),
+    ({"target": BODY, "error_profile": "robot"}, "error_profile",
+     "freehand_fluoroscopy, ct_laser, navigation, worst"),
     ({"target": BODY, "max_trajectory": 3}, "max_trajectory", "not a key"),
     ({"target": []}, "target", "object"),
 ]  # fmt: skip
@@ -169,8 +173,10 @@ def test_a_drawn_path_of_line_and_arc_is_taken_over() -> None:
         "type": "arc", "start_mm": [0, 0, 0], "end_mm": [20, -20, 0], "centre_mm": [20, 0, 0],
         "radius_mm": 20.0, "angle_deg": 90.0,
     }  # fmt: skip
-    document = {"path": [LINE, arc], "needle": "curved-13G-in-10G"}
-    path = checked(EvaluationDocument, document).request().path
+    document = {"path": [LINE, arc], "needle": "curved-13G-in-10G", "error_profile": "navigation"}
+    request = checked(EvaluationDocument, document).request()
+    path = request.path
+    assert request.error_profile is ErrorProfile.NAVIGATION
     assert isinstance(path[0], Line)
     assert isinstance(path[1], Arc)
     assert path[1].angle_rad == pytest.approx(np.pi / 2.0)
@@ -182,6 +188,7 @@ WRONG_PATHS: list[tuple[dict[str, Any], str, str]] = [
     ({"needle": "13G-150"}, "path", "required"),
     ({"path": [LINE]}, "needle", "required"),
     ({"path": [LINE], "needle": "nail"}, "needle", "13G-150"),
+    ({"path": [LINE], "needle": "13G-150", "error_profile": "lucky"}, "error_profile", "ct_laser"),
     ({"path": [{**LINE, "end_mm": LINE["start_mm"]}], "needle": "13G-150"}, "path[0]", "same"),
     ({"path": [LINE, {**LINE, "start_mm": [0, 1, 0], "end_mm": [0, -9, 0]}], "needle": "13G-150"},
      "path", "1.000 mm away"),

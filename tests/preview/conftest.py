@@ -10,8 +10,16 @@ from planner.case import Case, Kind, PatientPosition, Side, Structure
 from planner.fluoroscopy.c_arm import c_arm_named
 from planner.fluoroscopy.views import views_for
 from planner.needles.path import Line
-from planner.request import Approach
-from planner.result import Certificate, Clearance, Outcome, Plan, Status, Trajectory
+from planner.request import Approach, ErrorProfile
+from planner.result import (
+    BreachProbability,
+    Certificate,
+    Clearance,
+    Outcome,
+    Plan,
+    Status,
+    Trajectory,
+)
 
 
 def _solid(solid: trimesh.Trimesh) -> TriangleMesh:
@@ -56,12 +64,17 @@ def _trajectory(rank: int, entry: list[float], tip: list[float], side: Side) -> 
         structure="L3", kind=Kind.VERTEBRA, distance_mm=-3.0, required_mm=None, margin_mm=None,
         at_depth_mm=60.0, nearest_point_mm=line.end_mm, path_point_mm=line.end_mm, traversed=True,
     )  # fmt: skip
+    unbreached = BreachProbability(
+        profile=ErrorProfile.FREEHAND_FLUOROSCOPY, samples=1000, seed=7, total=0.0,
+        total_interval=(0.0, 0.0038), by_structure={}, margin_broken=0.0, worst_structure=None,
+        p5_clearance_mm={},
+    )  # fmt: skip
     return Trajectory(
         rank=rank, approach=Approach.EXTRAPEDICULAR, side=side, technique="standard",
         needle="13G-150", entry_skin_mm=line.start_mm, entry_bone_mm=None, tip_mm=line.end_mm,
         path=(line,), outer_diameter_mm=2.413, length_mm=line.length_mm, depth_to_bone_mm=None,
         clearances=(through,), margin_mm=1.25 / rank, limiting_structure="dural_sac",
-        reaches_target=True, tolerance=None,
+        reaches_target=True, tolerance=None, breach_probability=unbreached,
         views=views_for(unit(line.end_mm - line.start_mm), c_arm=c_arm_named("generic-floor")),
         cautions=(), reasons=(),
     )  # fmt: skip
