@@ -18,8 +18,9 @@ PATIENCE_BOXES = 3_000
 FLOOR_GAP_MM = 1e-3
 BETTER_MM = 0.02  # a line this much better is climbed from before the search goes on
 SEED_STEPS = (8, 8, 9, 9)
+LIKELY = 400  # lines of the lattice that are measured exactly
 DISTINCT_MM = 4.0
-STARTS = 6
+STARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,6 +124,10 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     ]
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
     slack = np.empty(len(lattice))
+    _kernels.estimate(family.arrays, family.scene.field.grid, lattice, slack)
+    worth = slack - preferences(family, lattice)
+    likely = np.argsort(-worth, kind="stable")[:LIKELY]
+    lattice, slack = lattice[likely], slack[likely]
     _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lattice, slack)
     worth = slack - preferences(family, lattice)
     order = np.argsort(-worth, kind="stable")

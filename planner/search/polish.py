@@ -10,7 +10,6 @@ always gives the same path, however it lies in the scanner.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import clarabel
 import numpy as np
@@ -31,6 +30,12 @@ SETTLED_MM = 1e-3
 SOLVER_TOLERANCE = 1e-11
 RESTORATIONS = 6
 INSET_MM = 1e-6  # rules are kept by this much, so that rounding cannot break them
+
+CURVATURE = sparse.csc_matrix(np.diag([1.0, 1.0, 1.0, 1.0, 0.0]))
+TRUST_BOX = np.hstack([np.vstack([np.eye(4), -np.eye(4)]), np.zeros((8, 1))])
+SETTINGS = clarabel.DefaultSettings()
+SETTINGS.verbose = False
+SETTINGS.tol_gap_abs = SETTINGS.tol_gap_rel = SETTINGS.tol_feas = SOLVER_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,12 +93,9 @@ def _witnesses(family: LineFamily, x: Numbers) -> Float[np.ndarray, "k 4"]:
     ends = family.ends(x)
     if ends is None:
         return np.empty((0, 4))
-    tree = family.scene.tree
-    found = []
-    for a, b in pairwise(np.linspace(ends[0], ends[1], PIECES + 1)):
-        _, i, _, qx, qy, qz = mesh_kernels.segment_query(tree, a, b, mesh_kernels.FAR)
-        found.append([qx, qy, qz, tree.offset[i]])
-    return np.array(found)
+    found = np.empty((PIECES, 4))
+    _kernels.nearest_points(family.scene.tree, *ends, PIECES, found)
+    return found
 
 
 def _restored(family: LineFamily, x: Numbers) -> Numbers:
@@ -168,17 +170,14 @@ def _quadratic_programme(
 
     Unknowns are the step (4), within the trust region, and y: ``room + matrix (step, y) >= 0``.
     """
-    box = np.hstack([np.vstack([np.eye(4), -np.eye(4)]), np.zeros((8, 1))])
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = SOLVER_TOLERANCE
-    rows = np.vstack([-matrix, box])
+    rows = np.vstack([-matrix, TRUST_BOX])
+    count = len(rows)
+    dense = sparse.csc_matrix(
+        (rows.ravel(order="F"), np.tile(np.arange(count), 5), count * np.arange(6)),
+        shape=rows.shape,
+    )
     solution = clarabel.DefaultSolver(
-        sparse.csc_matrix(np.diag([1.0, 1.0, 1.0, 1.0, 0.0])),
-        np.append(-wish, -0.5 / PREFERENCE),
-        sparse.csc_matrix(rows),
-        np.concatenate([room, np.full(8, trust_mm)]),
-        [clarabel.NonnegativeConeT(len(rows))],
-        settings,
-    ).solve()
+        CURVATURE, np.append(-wish, -0.5 / PREFERENCE), dense,
+        np.concatenate([room, np.full(8, trust_mm)]), [clarabel.NonnegativeConeT(count)], SETTINGS,
+    ).solve()  # fmt: skip
     return np.array(solution.x[:4])

@@ -18,6 +18,7 @@ from planner.search._kernels.boxes import (
 from planner.search._kernels.branch import BETTER, CLOSED, SPENT, STOPPED, Boxes, branch
 from planner.search._kernels.lines import (
     Family,
+    estimate,
     line_points,
     line_slack,
     sample,
@@ -26,7 +27,7 @@ from planner.search._kernels.lines import (
     tip_of,
     window_distance,
 )
-from planner.search._kernels.polish import RULES, constraint_slopes, constraints
+from planner.search._kernels.polish import RULES, constraint_slopes, constraints, nearest_points
 
 __all__ = [
     "BETTER",
@@ -50,9 +51,11 @@ __all__ = [
     "branch",
     "constraint_slopes",
     "constraints",
+    "estimate",
     "examine",
     "line_points",
     "line_slack",
+    "nearest_points",
     "new_scratch",
     "sample",
     "skin_exit",

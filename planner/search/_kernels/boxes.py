@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, Grid, Tree, interpolate, point_query
+from geometry._kernels import FAR, OPTIONS, Grid, Tree, interpolate, point_query, segment_query
 from planner.search._kernels.lines import window_distance, within_skin
 from planner.search._kernels.weighing import weigh
 
@@ -22,6 +22,7 @@ ROUNDING_MM = 1e-6
 STEP_MM = 1.0
 POINTS = 8  # surface points that a box keeps in mind
 RULES = 24  # rules that a box weighs at most
+FINE_STEPS = 0.4
 NEAR_LIMIT_MM = 12.0  # within this of the needle's length the skin is asked exactly
 
 BOUNDED, NO_WINDOW, NO_RULE, NO_TIP, TOO_LONG, SPLIT = 0, 1, 2, 3, 4, 255
@@ -321,17 +322,20 @@ def outside(family, faces, face, x, h):
 
 
 @numba.njit(**OPTIONS)
-def ask_point(space, family, points, count, info, t, limit, work):
-    """Ask the triangles for the slack at t of the middle line, if it is below ``limit``.
+def ask(space, family, points, count, info, ends, limit, work):
+    """Ask the triangles for the obstacle nearest to a stretch of the middle line, below ``limit``.
 
-    A point that is found is appended to ``points`` (gate coordinates, limit) and ``info`` (owner,
-    triangle); returns its index, or -1.
+    ``ends``: t at both ends; equal for a point. What is found is appended to ``points`` (gate
+    coordinates, required distance) and ``info`` (owner, triangle); returns its index, or -1.
     """
-    px = work.start[0] + t * work.step[0]
-    py = work.start[1] + t * work.step[1]
-    pz = work.start[2] + t * work.step[2]
-    _, found, qx, qy, qz = point_query(space.tree, px, py, pz, limit)
-    if found < 0 or count >= points.shape[0]:
+    if count >= points.shape[0]:
+        return -1
+    a, b = work.start + ends[0] * work.step, work.start + ends[1] * work.step
+    if ends[0] == ends[1]:
+        _, found, qx, qy, qz = point_query(space.tree, a[0], a[1], a[2], limit)
+    else:
+        _, found, _, qx, qy, qz = segment_query(space.tree, a, b, limit)
+    if found < 0:
         return -1
     dx, dy, dz = qx - family.origin[0], qy - family.origin[1], qz - family.origin[2]
     points[count, 0] = dx * family.lateral[0] + dy * family.lateral[1] + dz * family.lateral[2]
@@ -404,8 +408,11 @@ def examine(family, faces, space, points, info, count, face, x, h, kept, enough,
         if by_grid <= enough and by_grid < bound:
             result[0], result[3], result[4] = by_grid, t, middle
             return BOUNDED, count
-        limit = by_grid - box_spread(h, t)
-        found = ask_point(space, family, points, count, info, t, limit, work)
+        # The grid names the tightest place; in a box finer than the grid its error would choose.
+        fine = box_spread(h, t) < FINE_STEPS * space.grid.spacing
+        ends = (back, reach) if fine else (t, t)
+        limit = middle_too if fine else by_grid - box_spread(h, t)
+        found = ask(space, family, points, count, info, ends, limit, work)
         if found >= 0:
             count += 1
             _forget(kept, known, work)

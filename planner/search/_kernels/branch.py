@@ -16,7 +16,7 @@ from planner.search._kernels.boxes import (
     new_scratch,
     place,
 )
-from planner.search._kernels.lines import line_slack
+from planner.search._kernels.lines import line_slack, nearest_on_window, window_distance
 
 GRID_MM = 1e-5
 CLOSED, SPENT, BETTER, STOPPED = 0, 1, 2, 3
@@ -147,6 +147,8 @@ def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
             boxes.axis[box] = int(result[6])
             _push(boxes, box)
             if result[4] > best + GRID_MM:
+                if window_distance(family.edges, x[0], x[1]) > 0.0:
+                    x[0], x[1] = nearest_on_window(family.edges, x[0], x[1])
                 place(family, faces, face, x, work)
                 if not aim_of(family, x, work, line):
                     continue

@@ -24,6 +24,7 @@ from geometry._kernels import (
     winding_number,
 )
 
+ON_EDGE_MM = 1e-9  # a gate point on the window's outline passes
 BEHIND_MM = 400.0
 AHEAD_MM = 200.0
 INSET_MM = 1e-3  # a tip that stops at the bone's surface stops this far inside it
@@ -76,6 +77,24 @@ def window_distance(edges, a, b):
         if (y0 > b) != (y1 > b) and a < x0 + (b - y0) / (y1 - y0) * dx:
             inside = not inside
     return -math.sqrt(best) if inside else math.sqrt(best)
+
+
+@numba.njit(**OPTIONS)
+def nearest_on_window(edges, a, b):
+    """Return the point of the window's outline nearest to (a, b)."""
+    best, u, v = FAR, a, b
+    for i in range(edges.shape[0]):
+        x0, y0, x1, y1 = edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3]
+        dx, dy = x1 - x0, y1 - y0
+        length2 = dx * dx + dy * dy
+        t = 0.0
+        if length2 > 0.0:
+            t = min(max(((a - x0) * dx + (b - y0) * dy) / length2, 0.0), 1.0)
+        x, y = x0 + t * dx, y0 + t * dy
+        distance2 = (x - a) ** 2 + (y - b) ** 2
+        if distance2 < best:
+            best, u, v = distance2, x, y
+    return u, v
 
 
 @numba.njit(**OPTIONS)
@@ -134,12 +153,11 @@ def line_points(family, x):
 
 
 @numba.njit(**OPTIONS)
-def in_cone(family, x, h):
-    """Whether some line of the box runs in the cone of directions."""
+def in_cone(family, x):
+    """Whether a line runs in the cone of directions."""
     for k in range(2):
         slope = (x[2 + k] - x[k]) / family.reach
-        spread = (h[2 + k] + h[k]) / family.reach
-        if slope + spread < family.cone[k, 0] or slope - spread > family.cone[k, 1]:
+        if slope < family.cone[k, 0] or slope > family.cone[k, 1]:
             return False
     return True
 
@@ -180,7 +198,7 @@ def line_slack(family, tree, skin, x, worth):
 
     Returns slack (if at most ``worth`` it may be too large), t of the tip, t of the skin, owner.
     """
-    if window_distance(family.edges, x[0], x[1]) > 0.0 or not in_cone(family, x, np.zeros(4)):
+    if window_distance(family.edges, x[0], x[1]) > ON_EDGE_MM or not in_cone(family, x):
         return -FAR, 0.0, 0.0, -1
     start, step = line_points(family, x)
     t_tip = tip_of(family, x, start, step)
@@ -197,6 +215,33 @@ def line_slack(family, tree, skin, x, worth):
     if other >= 0:
         value, found = more, other
     return value, t_tip, t_skin, tree.owner[found]
+
+
+@numba.njit(**OPTIONS)
+def estimate(family, grid, lines, slack):
+    """Fill ``slack`` (n,) with the slack of ``lines`` (n, 4) by a grid, from gate to tip only.
+
+    -FAR where a line misses window, cone or target. Neither skin nor length is asked.
+    """
+    for i in range(lines.shape[0]):
+        x = lines[i]
+        slack[i] = -FAR
+        if window_distance(family.edges, x[0], x[1]) > 0.0 or not in_cone(family, x):
+            continue
+        t_in, t_out = target_interval(family, x)
+        if t_in > t_out:
+            continue
+        start, step = line_points(family, x)
+        speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+        t, slack[i] = t_in, FAR
+        while True:
+            value, error = interpolate(
+                grid, start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2]
+            )
+            slack[i] = min(slack[i], value)
+            if t <= 0.0:
+                break
+            t = max(t - max(1.0, 0.5 * value) / speed, 0.0)
 
 
 @numba.njit(**OPTIONS)

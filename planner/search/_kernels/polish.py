@@ -8,7 +8,7 @@ import math
 import numba
 import numpy as np
 
-from geometry._kernels import OPTIONS
+from geometry._kernels import FAR, OPTIONS, segment_query
 from planner.search._kernels.lines import line_points, target_interval, tip_of, window_distance
 
 NUDGE_MM = 1e-5
@@ -63,3 +63,13 @@ def constraint_slopes(family, x, witnesses, t_skin, out):
         moved[k] = x[k]
         for i in range(rows):
             out[i, k] = (ahead[i] - behind[i]) / (2.0 * NUDGE_MM)
+
+
+@numba.njit(**OPTIONS)
+def nearest_points(tree, entry, tip, pieces, out):
+    """Fill ``out`` (pieces, 4) with the surface point nearest to each piece, and its offset."""
+    step = (tip - entry) / pieces
+    for i in range(pieces):
+        a = entry + i * step
+        _, found, s, qx, qy, qz = segment_query(tree, a, a + step, FAR)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = qx, qy, qz, tree.offset[found]
