@@ -57,6 +57,7 @@ class MeshDistance:
     def __init__(self, mesh: TriangleMesh) -> None:
         count = len(mesh.faces)
         self._mesh = mesh
+        self._low, self._high = mesh.bounds
         self._tree = triangle_tree(mesh.corners, np.zeros(count), np.zeros(count, dtype=np.int32))
 
     @property
@@ -71,8 +72,8 @@ class MeshDistance:
 
     def contains(self, point: Point) -> bool:
         """Whether a point lies inside; an open mesh contains nothing (winding number > 1/2)."""
-        low, high = self._mesh.bounds
-        if not self._mesh.is_closed or np.any(point < low) or np.any(point > high):
+        outside = np.any(point < self._low) or np.any(point > self._high)
+        if outside or not self._mesh.is_closed:
             return False
         x, y, z = (float(c) for c in point)
         return bool(_kernels.winding_number(self._tree.corners, x, y, z) > 0.5)
