@@ -21,3 +21,7 @@ class CaseError(InputError):
 
 class RequestError(InputError):
     """The plan or evaluation request cannot be used."""
+
+
+class ProofError(InputError):
+    """The proof cannot be used: its files are not what they should be, or it does not hold."""

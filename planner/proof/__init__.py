@@ -1,0 +1,18 @@
+"""A proof as data: what a search ended with, whole (model), as JSON (document), on disk (files)."""
+
+from planner.proof.files import read_proof, write_proof
+from planner.proof.model import (
+    ClassProof,
+    FamilyProof,
+    Leaves,
+    Proof,
+    StructureDigest,
+    Unsearched,
+    Why,
+    structure_digest,
+)
+
+__all__ = [
+    "ClassProof", "FamilyProof", "Leaves", "Proof", "StructureDigest", "Unsearched", "Why",
+    "read_proof", "structure_digest", "write_proof",
+]  # fmt: skip
