@@ -6,13 +6,14 @@ All arithmetic is float64 without fast-math: results enter proofs.
 from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, interpolate
 from geometry._kernels.inside import farthest_on_segment, winding_number
 from geometry._kernels.many import least_ratio, many_distances
+from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import point_query, segment_crossings, segment_query
-from geometry._kernels.tree import FAR, OPTIONS, Tree, build_order, node_slack
+from geometry._kernels.tree import FAR, Tree, build_order, node_slack
 
 __all__ = [
     "FAR",
-    "Grid",
     "OPTIONS",
+    "Grid",
     "Tree",
     "build_order",
     "farthest_on_segment",

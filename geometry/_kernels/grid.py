@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from geometry._kernels.inside import winding_number
+from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import point_query
-from geometry._kernels.tree import OPTIONS
 
 ROUND_UP = 1e-5  # added to values kept in single precision, mm
 

@@ -5,8 +5,9 @@ import math
 import numba
 import numpy as np
 
+from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import closest_on_triangle, point_query
-from geometry._kernels.tree import FAR, OPTIONS
+from geometry._kernels.tree import FAR
 
 
 @numba.njit(**OPTIONS)

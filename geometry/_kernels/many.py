@@ -5,8 +5,9 @@ import math
 import numba
 import numpy as np
 
+from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import segment_query
-from geometry._kernels.tree import FAR, OPTIONS, STACK
+from geometry._kernels.tree import FAR, STACK
 
 # Stretches of a polyline are not halved below this length, mm.
 _SHORTEST = 1e-6

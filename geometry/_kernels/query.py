@@ -5,7 +5,8 @@ import math
 import numba
 import numpy as np
 
-from geometry._kernels.tree import FAR, OPTIONS, STACK
+from geometry._kernels.options import OPTIONS
+from geometry._kernels.tree import FAR, STACK
 
 
 @numba.njit(**OPTIONS)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+from geometry._kernels.options import OPTIONS
+
 LEAF_SIZE = 4
 STACK = 128
 FAR = 1e300

@@ -8,6 +8,7 @@ from jaxtyping import Int
 from geometry import _kernels as mesh_kernels
 from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
+from planner.search.leaves import Leaves, explained
 from planner.search.polish import Optimum, polish, preferences
 
 BUDGET_BOXES = 100_000
@@ -34,7 +35,7 @@ class SearchResult:
         closed: Whether bound and best met to the tolerance, or nothing feasible is left.
         boxes_examined: How many boxes were examined.
         settled_by: How many boxes each structure decided, by name.
-        boxes: The boxes themselves; those not split cover the family.
+        leaves: The boxes that were not split, which cover the family, and what bounds each.
     """
 
     optima: tuple[Optimum, ...]
@@ -42,7 +43,7 @@ class SearchResult:
     closed: bool
     boxes_examined: int
     settled_by: dict[str, int]
-    boxes: _kernels.Boxes
+    leaves: Leaves
 
 
 def search_family(
@@ -82,14 +83,14 @@ def search_family(
         if found > best:
             optima = _ranked([*_optima(family, [incumbent]), *optima])
             best = _best(optima)
-    left = boxes.bound[: boxes.sizes[0]][boxes.why[: boxes.sizes[0]] == _kernels.BOUNDED]
+    leaves = explained(family, boxes)
     return SearchResult(
         optima=tuple(optima),
-        upper_bound_mm=float(left.max(initial=-mesh_kernels.FAR)),
+        upper_bound_mm=float(leaves.bound_mm.max(initial=-mesh_kernels.FAR)),
         closed=how == _kernels.CLOSED,
         boxes_examined=int(boxes.sizes[3]),
         settled_by={n: int(c) for n, c in zip(family.scene.names, owners, strict=False) if c > 0},
-        boxes=boxes,
+        leaves=leaves,
     )
 
 
@@ -103,7 +104,8 @@ def _new_boxes(family: LineFamily, budget: int) -> _kernels.Boxes:
     most = 2 * budget + len(roots) + 2
     boxes = _kernels.Boxes(
         np.empty((most, 8)), np.empty(most), np.empty(most, np.uint8), np.empty(most, np.uint8),
-        np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, -1, np.int8),
+        np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, np.nan),
+        np.full(most, -1, np.int8),
         np.empty(most, np.int32), np.array([len(roots), len(roots), 0, 0]),
         np.empty((2 * most, 4)), np.empty((2 * most, 2), np.int32),
     )  # fmt: skip

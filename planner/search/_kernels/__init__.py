@@ -16,6 +16,7 @@ from planner.search._kernels.boxes import (
     new_scratch,
 )
 from planner.search._kernels.branch import BETTER, CLOSED, SPENT, STOPPED, Boxes, branch
+from planner.search._kernels.leaves import MOST_ROWS, explain
 from planner.search._kernels.lines import (
     Family,
     estimate,
@@ -33,6 +34,7 @@ __all__ = [
     "BETTER",
     "BOUNDED",
     "CLOSED",
+    "MOST_ROWS",
     "NO_RULE",
     "NO_TIP",
     "NO_WINDOW",
@@ -53,6 +55,7 @@ __all__ = [
     "constraints",
     "estimate",
     "examine",
+    "explain",
     "line_points",
     "line_slack",
     "nearest_points",

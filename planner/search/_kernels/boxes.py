@@ -424,7 +424,8 @@ def examine(family, faces, space, points, info, count, face, x, h, kept, enough,
         if by_grid < bound:
             bound, result[3] = by_grid, t
     result[0], result[4], result[6] = bound, middle, _split_axis(h, known, result[3], work)
-    _rank(kept, known, info, work, result)
+    decisive = _keep(kept, known, work)
+    result[5] = float(info[decisive, 0]) if known > 0 else -1.0
     return BOUNDED, count
 
 
@@ -464,16 +465,11 @@ def _split_axis(h, known, t, work):
 
 
 @numba.njit(**OPTIONS)
-def _rank(kept, known, info, work, result):
-    """Put the points in the order of their weight, the deciding one first; fill up with -1."""
-    for i in range(known):
-        kept[i] = work.which[i]
-    for i in range(known, POINTS):
-        kept[i] = -1
-    for i in range(1, known):
-        j = i
-        while j > 0 and work.weights[j] > work.weights[j - 1]:
-            work.weights[j], work.weights[j - 1] = work.weights[j - 1], work.weights[j]
-            kept[j], kept[j - 1] = kept[j - 1], kept[j]
-            j -= 1
-    result[5] = float(info[kept[0], 0]) if known > 0 else -1.0
+def _keep(kept, known, work):
+    """Set ``kept`` to the points of the rows, in their order; return the one that weighs most."""
+    heaviest = 0
+    for i in range(POINTS):
+        kept[i] = work.which[i] if i < known else -1
+        if i < known and work.weights[i] > work.weights[heaviest]:
+            heaviest = i
+    return kept[heaviest]

@@ -26,7 +26,8 @@ class Boxes(NamedTuple):
     """Every box examined so far, and the heap of those that may still hold something better.
 
     ``shape`` (n, 8): centre and half-widths; ``bound`` (n,); ``face``, ``why`` (n,);
-    ``kept`` (n, 8): surface points that bound it; ``axis`` (n,): where to split it;
+    ``kept`` (n, 8): surface points that bound it; ``at`` (n,): t at which the grid bounds it,
+    else NaN; ``axis`` (n,): where to split it;
     ``heap`` (n,): box indices; ``sizes`` (4,): boxes, heap, points, examined;
     ``points`` (m, 4), ``info`` (m, 2): surface points, their owner and triangle.
     """
@@ -36,6 +37,7 @@ class Boxes(NamedTuple):
     face: np.ndarray
     why: np.ndarray
     kept: np.ndarray
+    at: np.ndarray
     axis: np.ndarray
     heap: np.ndarray
     sizes: np.ndarray
@@ -134,7 +136,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
             for k in range(POINTS):
                 boxes.kept[box, k] = kept[k]
             boxes.face[box], boxes.why[box] = face, why
-            boxes.bound[box] = -FAR
+            boxes.bound[box], boxes.at[box] = -FAR, result[3]
             if why != BOUNDED:
                 continue
             # On a grid, so that boxes with equal bounds come in the same order in every frame.
