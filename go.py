@@ -6,6 +6,7 @@
     python3 go.py run ARGS...          any trocar command, such as: run serve --port 8000
     python3 go.py lint                 formatting, types, layers, lock files
     python3 go.py check                lint, then test
+    python3 go.py bench [NAME ...]     measure against other libraries (1.5 GB more on disk)
     python3 go.py lock                 solve the dependencies anew, export the hashed files
 
 The packages go into .venv/: by the uv on the PATH, else by a pinned uv fetched into .uv/, else by
@@ -31,7 +32,14 @@ PIP_MARK = ENVIRONMENT / "made-by-pip"
 UV_HOME = ROOT / ".uv"
 UV_VERSION = "0.13.8"
 OLDEST, NEWEST = (3, 11), (3, 15)
-COMMANDS = ("demo", "test", "run", "lint", "check", "lock")
+COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "lock")
+# What a command needs beyond the program itself, and how uv is told.
+GROUPS = {"test": "dev", "lint": "dev", "check": "dev", "bench": "bench"}
+UV_GROUPS = {
+    "": ("--no-dev", "--inexact"),
+    "dev": (),
+    "bench": ("--no-dev", "--inexact", "--group", "bench"),
+}
 # Outside any environment: one that is being rebuilt cannot be built from itself.
 PYTHON: str = getattr(sys, "_base_executable", None) or sys.executable
 
@@ -114,10 +122,9 @@ def uvs() -> Iterator[str]:
         yield pinned
 
 
-def sync_with_uv(uv: str, *, dev: bool) -> bool:
-    """Bring .venv/ in step with uv.lock. Without ``dev``, test tools are left as they are."""
-    groups = () if dev else ("--no-dev", "--inexact")
-    return succeeds(uv, "sync", "--frozen", *groups, "--python", PYTHON)
+def sync_with_uv(uv: str, group: str) -> bool:
+    """Bring .venv/ in step with uv.lock; only for ``dev`` is what else is there taken out."""
+    return succeeds(uv, "sync", "--frozen", *UV_GROUPS[group], "--python", PYTHON)
 
 
 def requirements_digest(name: str) -> str:
@@ -148,14 +155,15 @@ def sync_with_pip(*, dev: bool) -> bool:
     return done
 
 
-def set_up(*, dev: bool) -> None:
-    """Make .venv/ ready, or exit saying what is missing."""
+def set_up(group: str) -> None:
+    """Make .venv/ ready, or exit saying what is missing. Peers to measure against need uv."""
+    dev = group == "dev"
     if is_synced_by_pip(dev=dev):
         return
     if not ENVIRONMENT.exists():
         say("setting up .venv/: about 300 MB to fetch, 1.2 GB on disk, a minute or two, once")
     for uv in uvs():
-        if sync_with_uv(uv, dev=dev):
+        if sync_with_uv(uv, group):
             PIP_MARK.unlink(missing_ok=True)
             return
         say(f"{uv} did not manage")
@@ -229,11 +237,13 @@ def main(command: str, arguments: list[str]) -> int:
     os.environ.setdefault("UV_HTTP_TIMEOUT", "120")
     if command == "lock":
         return lock()
-    set_up(dev=command in {"test", "lint", "check"})
+    set_up(GROUPS.get(command, ""))
     if command == "demo":
         become(program(ENVIRONMENT, "trocar"), "demo", *arguments)
     if command == "run":
         become(program(ENVIRONMENT, "trocar"), *arguments)
+    if command == "bench":
+        become(program(ENVIRONMENT, "python"), "-m", "benchmarks", *arguments)
     if command == "lint":
         return lint()
     if command == "check" and lint():

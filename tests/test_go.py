@@ -2,8 +2,10 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,16 @@ def test_help_is_not_an_error() -> None:
     done = _run("--help")
     assert done.returncode == 0
     assert "python3 go.py test" in done.stdout
+
+
+def test_every_command_is_explained_and_what_it_needs_is_a_group_of_the_project() -> None:
+    go = runpy.run_path(str(GO))
+    for command in go["COMMANDS"]:
+        assert f"python3 go.py {command} " in go["__doc__"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(go["UV_GROUPS"]) - {""} == set(project["dependency-groups"])
+    assert set(go["GROUPS"]) <= set(go["COMMANDS"])
+    assert set(go["GROUPS"].values()) <= set(go["UV_GROUPS"])
 
 
 def test_the_python_range_is_the_one_of_the_project() -> None:
