@@ -17,7 +17,7 @@ from geometry.solids import box, ellipsoid
 from planner.case import Case, Kind, Side
 from planner.needles.path import Line
 from planner.needles.path import Path as NeedlePath
-from planner.policy import meant_to_pass
+from planner.policy import meant_to_pass, policy_with
 from planner.prepared import PreparedCase
 from planner.question import Question, orientation
 from planner.request import ErrorProfile
@@ -64,6 +64,19 @@ def test_a_path_far_from_everything_is_never_breached(scene: SceneOf, needle: Ne
     assert found.p5_clearance_mm == {}
     assert found.worst_structure is None
     assert found.total_interval == wilson_interval(0, found.samples)
+
+
+@pytest.mark.parametrize("required_mm", [0.1, 0.3, 0.5, 0.7, 1.0])
+def test_what_stays_farther_than_required_is_not_rounded_into_a_broken_margin(
+    scene: SceneOf, needle: NeedlePath, required_mm: float
+) -> None:
+    # Beside the entry, where needles stray less than at the tip, by which they are ruled out.
+    question = replace(
+        scene(Kind.CANAL, ball([14.0, 45.0, 0.0], 5.0)),
+        policy=policy_with({Kind.CANAL: (required_mm, required_mm)}),
+    )
+    found = breach(question, needle)
+    assert (found.margin_broken, found.by_structure) == (0.0, {})
 
 
 def test_a_path_through_an_obstacle_is_breached(scene: SceneOf, needle: NeedlePath) -> None:
