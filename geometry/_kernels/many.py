@@ -30,7 +30,8 @@ def least_ratio(tree, points, reserve, weights, best, gap):
     least ``best (1 - gap)``.
 
     Returns the smallest of ``best`` and the ratios met; no point's ratio is below it times
-    ``1 - gap``.
+    ``1 - gap``. It may be smaller than need be where distance and weight both vanish at a point:
+    stretches of 1e-6 mm around it count with their bound.
     """
     shift, turn = weights
     todo = np.empty((STACK, 2, 3))
