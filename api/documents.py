@@ -68,6 +68,8 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "margin_mm": length_mm(trajectory.margin_mm),
         "limiting_structure": trajectory.limiting_structure,
         "reaches_target": bool(trajectory.reaches_target),
+        "obliquity_deg": angle_deg(trajectory.obliquity_rad),
+        "reach_mm": length_mm(trajectory.reach_mm),
         "tolerance": _tolerance(trajectory.tolerance),
         "breach_probability": _breach_probability(trajectory.breach_probability),
         "views": [_view(view) for view in trajectory.views],

@@ -70,6 +70,8 @@ _TRAJECTORY = {
         "margin_mm": _NUMBER,
         "limiting_structure": {"type": ["string", "null"]},
         "reaches_target": {"type": "boolean"},
+        "obliquity_deg": _NUMBER,
+        "reach_mm": _NUMBER,
         "path": {"type": "array", "items": {"type": "object"}},
         "clearances": {"type": "array", "items": {"type": "object"}},
         "tolerance": {"type": ["object", "null"]},

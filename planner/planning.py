@@ -1,20 +1,21 @@
 """The planner's two questions: the best paths to a target, and how good a drawn path is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise, product
 
 from geometry.frames import RigidTransform, frame_from_axes
 from planner.anatomy.model import Unavailable
+from planner.candidates import MeasuredClass, measured_classes
 from planner.case import Case
 from planner.explanation import explanation, notes
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
 from planner.question import STAND_OFF_MM, Question, question_of
-from planner.ranking import Order, ranked
+from planner.ranking import Choice, Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
 from planner.search.branch_and_bound import climbed
@@ -68,14 +69,11 @@ def plan(
     )
     clock.append(time.perf_counter())
     tell("verifying on the meshes", 0.92)
-    found = [(s, _measured(question, s)) for s in searched]
-    candidates = [t for _, trajectories in found for t in trajectories if t.margin_mm >= 0.0]
-    order = Order(
-        level=question.bone.level, side=region.screw.side if region.screw else None,
-        policy=request.policy,
-    )  # fmt: skip
-    best = ranked(candidates, order, request.max_trajectories)
-    certificates = [*(_certificate(s, ts, tolerance) for s, ts in found), *missing]
+    found = measured_classes(question, searched)
+    order = Order(level=question.bone.level, side=region.screw.side if region.screw else None)
+    candidates = [c for measured in found for c in measured.candidates]
+    best = _trajectories(question, ranked(candidates, order, request.max_trajectories))
+    certificates = [*(_certificate(m, tolerance) for m in found), *missing]
     clock.append(time.perf_counter())
     outcome = _outcome(best, certificates)
     if outcome is not Outcome.FOUND and _longer_would_do(question, searched, scene, region):
@@ -99,26 +97,23 @@ def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:
     return frame_from_axes(name="scene", origin_mm=region.centre_mm, axes=question.axes)
 
 
-def _measured(question: Question, searched: ClassSearch) -> list[Trajectory]:
-    """Measure the best line of a class that ends in bone, on the original meshes."""
-    if searched.family is None or searched.result is None:
-        return []
-    for optimum in searched.result.optima:
-        path = searched.family.path(optimum.line)
-        if path is not None:
-            measured = trajectory(question, searched.gate, searched.needle, path)
-            if measured.reaches_target:
-                return [measured]
-    return []
+def _trajectories(question: Question, choices: Sequence[Choice]) -> tuple[Trajectory, ...]:
+    """Measure in full what is shown."""
+    shown = [choice.candidate for choice in choices]
+    measured = [trajectory(question, c.gate, c.needle, c.path) for c in shown]
+    return tuple(
+        replace(t, rank=rank, reasons=choice.reasons)
+        for rank, (t, choice) in enumerate(zip(measured, choices, strict=True), start=1)
+    )
 
 
-def _certificate(
-    searched: ClassSearch, trajectories: list[Trajectory], tolerance_mm: float
-) -> Certificate:
-    if searched.result is None:
-        return blocked(searched.gate, searched.needle, tolerance_mm)
-    best = max((t.margin_mm for t in trajectories), default=None)
-    return certificate(searched.gate, searched.needle, searched.result, best, tolerance_mm)
+def _certificate(measured: MeasuredClass, tolerance_mm: float) -> Certificate:
+    search = measured.search
+    if search.result is None:
+        return blocked(search.gate, search.needle, tolerance_mm)
+    return certificate(
+        search.gate, search.needle, search.result, measured.best_margin_mm, tolerance_mm
+    )
 
 
 def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Certificate]:
@@ -140,7 +135,8 @@ def _longer_would_do(
         if s.result is not None:
             endless = line_family(s.gate, scene, region, ENDLESS_MM)
             longer = replace(s, family=endless, result=replace(s.result, optima=climbed(endless)))
-            if any(t.margin_mm >= 0.0 for t in _measured(question, longer)):
+            [measured] = measured_classes(question, [longer])
+            if measured.candidates:
                 return True
     return False
 

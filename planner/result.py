@@ -150,7 +150,13 @@ class BreachProbability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
-    """One path, measured. Points are patient LPS, mm."""
+    """One path, measured. Points are patient LPS, mm.
+
+    Attributes:
+        obliquity_rad: Angle between the path and the bone's way from back to front.
+        reach_mm: How much deeper the needle could go, straight on: in the target, in bone, within
+            its usable length, every hard limit kept.
+    """
 
     rank: int
     approach: Approach | None
@@ -168,6 +174,8 @@ class Trajectory:
     margin_mm: float
     limiting_structure: str | None
     reaches_target: bool
+    obliquity_rad: float
+    reach_mm: float
     tolerance: Tolerance | None
     breach_probability: BreachProbability
     views: tuple[View, ...]

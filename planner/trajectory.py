@@ -14,10 +14,10 @@ from planner.needles.model import Needle
 from planner.needles.path import Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
 from planner.question import Question
+from planner.reach import ends_in_target, obliquity_rad, reach_mm
 from planner.request import Approach
 from planner.result import Clearance, Trajectory
 from planner.robustness import breach_probability, tolerance
-from planner.target import TargetRegion
 from planner.verify import cautions, clearances, first_bone, least_margin
 
 ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
@@ -70,7 +70,9 @@ def _trajectory(
         clearances=measured,
         margin_mm=margin,
         limiting_structure=limiting,
-        reaches_target=_reaches(question, tip),
+        reaches_target=ends_in_target(question, tip),
+        obliquity_rad=obliquity_rad(question, path),
+        reach_mm=reach_mm(question, needle, path),
         tolerance=tolerance(question, path, needle.radius_mm, measured),
         breach_probability=breach_probability(question, path, needle.radius_mm, measured),
         views=views_for(
@@ -80,18 +82,6 @@ def _trajectory(
         cautions=tuple(_cautions(question, needle, path, approach, measured)),
         reasons=(),
     )  # fmt: skip
-
-
-def _reaches(question: Question, tip: Point) -> bool:
-    """Whether the tip ends in the target region and in bone, or in a lucency or lesion in it."""
-    region = question.region
-    if not isinstance(region, TargetRegion) or not region.contains(tip, tolerance_mm=1e-3):
-        return False
-    prepared = question.prepared
-    holders = [region.bone, *prepared.case.of_kind(Kind.HALO, Kind.LESION)]
-    return (
-        any(prepared.distance(s).contains(tip) for s in holders) or not region.bone.mesh.is_closed
-    )
 
 
 def _cautions(

@@ -60,7 +60,7 @@ TRAJECTORY = Trajectory(
     ),
     outer_diameter_mm=1.829, length_mm=131.4159265, depth_to_bone_mm=None,
     clearances=(CLEARANCE, ENTERED), margin_mm=3.21, limiting_structure="dural_sac",
-    reaches_target=True, tolerance=TOLERANCE, breach_probability=BREACH,
+    reaches_target=True, obliquity_rad=math.radians(12.0), reach_mm=3.5, tolerance=TOLERANCE, breach_probability=BREACH,
     views=(VIEW,), cautions=("a caution",), reasons=("a reason",),
 )  # fmt: skip
 CERTIFICATE = Certificate(
@@ -86,7 +86,7 @@ def test_a_plan_has_the_names_of_the_contract() -> None:
     assert list(trajectory) == [
         "rank", "approach", "side", "technique", "needle", "entry_skin_mm", "entry_bone_mm",
         "tip_mm", "path", "outer_diameter_mm", "length_mm", "depth_to_bone_mm", "clearances",
-        "margin_mm", "limiting_structure", "reaches_target", "tolerance", "breach_probability",
+        "margin_mm", "limiting_structure", "reaches_target", "obliquity_deg", "reach_mm", "tolerance", "breach_probability",
         "views", "cautions", "reasons",
     ]  # fmt: skip
     assert document["certificates"] == [

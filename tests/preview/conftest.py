@@ -74,7 +74,7 @@ def _trajectory(rank: int, entry: list[float], tip: list[float], side: Side) -> 
         needle="13G-150", entry_skin_mm=line.start_mm, entry_bone_mm=None, tip_mm=line.end_mm,
         path=(line,), outer_diameter_mm=2.413, length_mm=line.length_mm, depth_to_bone_mm=None,
         clearances=(through,), margin_mm=1.25 / rank, limiting_structure="dural_sac",
-        reaches_target=True, tolerance=None, breach_probability=unbreached,
+        reaches_target=True, obliquity_rad=0.4, reach_mm=2.0, tolerance=None, breach_probability=unbreached,
         views=views_for(unit(line.end_mm - line.start_mm), c_arm=c_arm_named("generic-floor")),
         cautions=(), reasons=(),
     )  # fmt: skip
