@@ -2,7 +2,9 @@
 
 from planner.proof.files import read_proof, write_proof
 from planner.proof.model import (
+    LENGTH_RULE,
     ClassProof,
+    FaceProof,
     FamilyProof,
     Leaves,
     Proof,
@@ -13,6 +15,6 @@ from planner.proof.model import (
 )
 
 __all__ = [
-    "ClassProof", "FamilyProof", "Leaves", "Proof", "StructureDigest", "Unsearched", "Why",
-    "read_proof", "structure_digest", "write_proof",
+    "LENGTH_RULE", "ClassProof", "FaceProof", "FamilyProof", "Leaves", "Proof", "StructureDigest",
+    "Unsearched", "Why", "read_proof", "structure_digest", "write_proof",
 ]  # fmt: skip

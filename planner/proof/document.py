@@ -19,6 +19,7 @@ from planner.case import Side
 from planner.errors import ProofError
 from planner.proof.model import (
     ClassProof,
+    FaceProof,
     FamilyProof,
     Leaves,
     Proof,
@@ -33,14 +34,16 @@ _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 _HEAD = ("schema", "case_digest", "request_digest", "planner_version", "request")
 _LISTS = ("structures", "families", "classes", "unsearched")
 _FAMILY = (
-    "file", "sha256", "gate", "target", "reach_mm", "usable_length_mm", "low", "high",
+    "file", "sha256", "gate", "target", "reach_mm", "usable_length_mm", "faces",
     "upper_bound_mm", "leaves",
 )  # fmt: skip
 _GATE = ("origin_mm", "axes", "window_wkt", "lateral_slopes", "cranial_slopes")
+_FACE = ("kind", "plane", "origin_mm", "axes", "low", "high", "rules")
 _CLASS = (
     "approach", "side", "needle", "radius_mm", "family", "status", "best_margin_mm",
     "upper_bound_mm", "best_path",
 )  # fmt: skip
+_GATE_FACE, _TARGET_FACE = "gate", "target"
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -87,10 +90,21 @@ def _family(family: FamilyProof, file: LeavesFile) -> dict[str, Any]:
         "target": {"normals": family.normals.tolist(), "offsets": family.offsets.tolist()},
         "reach_mm": family.reach_mm,
         "usable_length_mm": family.usable_length_mm,
-        "low": family.low.tolist(),
-        "high": family.high.tolist(),
+        "faces": [_face(face) for face in family.faces],
         "upper_bound_mm": _bound(family.upper_bound_mm),
         "leaves": file.leaves,
+    }
+
+
+def _face(face: FaceProof) -> dict[str, Any]:
+    return {
+        "kind": _GATE_FACE if face.plane is None else _TARGET_FACE,
+        "plane": face.plane,
+        "origin_mm": face.origin_mm.tolist(),
+        "axes": face.axes.tolist(),
+        "low": face.low.tolist(),
+        "high": face.high.tolist(),
+        "rules": face.rules.tolist(),
     }
 
 
@@ -290,10 +304,25 @@ def _family_from(node: Node, leaves: Leaves) -> FamilyProof:
         offsets=target["offsets"].numbers(len(normals)),
         reach_mm=parts["reach_mm"].number(),
         usable_length_mm=parts["usable_length_mm"].number(),
-        low=parts["low"].numbers(4),
-        high=parts["high"].numbers(4),
+        faces=tuple(_face_from(face) for face in parts["faces"].items()),
         upper_bound_mm=parts["upper_bound_mm"].bound(),
         leaves=leaves,
+    )
+
+
+def _face_from(node: Node) -> FaceProof:
+    parts = node.members(*_FACE)
+    plane, rules = parts["plane"], parts["rules"]
+    kind = _GATE_FACE if plane.value is None else _TARGET_FACE
+    if parts["kind"].value != kind:
+        raise parts["kind"].refused(f"{kind!r} beside this plane")
+    return FaceProof(
+        plane=None if plane.value is None else plane.count(),
+        origin_mm=parts["origin_mm"].numbers(3),
+        axes=parts["axes"].numbers(2, 3),
+        low=parts["low"].numbers(4),
+        high=parts["high"].numbers(4),
+        rules=rules.numbers(None, 5) if rules.items() else np.empty((0, 5)),
     )
 
 

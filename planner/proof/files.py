@@ -1,6 +1,7 @@
 """A proof as a folder: proof.json, and the leaves of every family in family-<k>.npz.
 
-Arrays of an .npz file: n leaves and m witnesses, of the types below, compressed, nothing pickled.
+Arrays of an .npz file: n leaves, m witnesses and k weighed rules, of the types below, compressed,
+nothing pickled.
 The folder is written as a whole or not at all, and read strictly.
 """
 
@@ -31,17 +32,22 @@ from planner.proof.model import Leaves, Proof
 DOCUMENT = "proof.json"
 LARGEST_BYTES = 2 * 1024**3
 _ARRAYS: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "face_of": ("<u1", ("n",)),
     "level": ("<u1", ("n", 4)),
     "index": ("<u4", ("n", 4)),
     "why": ("<u1", ("n",)),
     "bound_mm": ("<f8", ("n",)),
     "reach_t": ("<f8", ("n",)),
+    "back_t": ("<f8", ("n",)),
     "first_witness": ("<i8", ("n + 1",)),
     "t": ("<f8", ("m",)),
     "weight": ("<f8", ("m",)),
     "structure": ("<u2", ("m",)),
     "face": ("<u4", ("m",)),
     "uv": ("<f8", ("m", 2)),
+    "first_rule": ("<i8", ("n + 1",)),
+    "rule": ("<u2", ("k",)),
+    "mu": ("<f8", ("k",)),
 }
 
 
@@ -141,7 +147,8 @@ def _leaves(folder: Path, file: LeavesFile) -> Leaves:
             field=file.name, code="digest",
         )  # fmt: skip
     arrays = _unpacked(raw, file.name)
-    sizes = {"n": file.leaves, "n + 1": file.leaves + 1, "m": len(np.atleast_1d(arrays["t"]))}
+    m, k = (len(np.atleast_1d(arrays[name])) for name in ("t", "mu"))
+    sizes = {"n": file.leaves, "n + 1": file.leaves + 1, "m": m, "k": k}
     for name, (kind, dimensions) in _ARRAYS.items():
         shape = tuple(sizes[d] if isinstance(d, str) else d for d in dimensions)
         if arrays[name].dtype != np.dtype(kind) or arrays[name].shape != shape:

@@ -3,9 +3,11 @@
 A proof carries all that is needed to check its certificates without the search
 (``planner.proof_check``). Its files are in ``files``. Points and directions are patient LPS, mm.
 
-A line of a family is ``x = (a, b, c, d)``; its point at t is
-``origin + ((1-t) a + t c) lateral + ((1-t) b + t d) cranial + t reach normal``. Its *slack* is the
-smallest (distance to an obstacle's surface - required distance) from its entry to its tip.
+A family's lines fall into *faces*: by the face of the target through which they enter it, or, where
+the gate point itself lies in the target, into one more. A line of a face is ``x = (a, b, c, d)``:
+gate point ``P = origin + a lateral + b cranial``, a second point ``Q = F + c f1 + d f2``, and
+``p_x(t) = (1 - t) P + t Q``. Its *slack* is the smallest (distance to an obstacle's surface -
+required distance) from its entry to its tip.
 """
 
 import hashlib
@@ -29,49 +31,63 @@ WEIGHTS_SUM = 1e-9
 FACE_SUM = 1e-12
 
 
+LENGTH_RULE = 65535  # stands for: no path is longer than the needle
+
+
 class Why(IntEnum):
     """Why no line of a leaf has more slack than the leaf's bound."""
 
-    WITNESSES = 0
+    BOUNDED = 0
     OUTSIDE_WINDOW = 1
-    OUTSIDE_CONE = 2
-    MISSES_TARGET = 3
+    BREAKS_RULE = 2
+    NO_TIP = 3
     TOO_LONG = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Leaves:
-    """The boxes that cover a family's root box, and the witnesses that bound them; read-only.
+    """The boxes that cover the faces of a family, and what bounds them; read-only.
 
     Attributes:
-        level: How often the root is halved along each of the four numbers.
+        face_of: The face that a leaf belongs to, by its place in the family.
+        level: How often the face's root box is halved along each of the four numbers.
         index: Which of the ``2**level`` parts the leaf is, along each.
         why: A ``Why`` each.
-        bound_mm: Bound on the slack of the leaf's paths, shown by its witnesses; -inf where the
-            leaf has no path, inf where it has no witness.
-        reach_t: A parameter that every path of the leaf reaches before its tip.
+        bound_mm: Bound on the slack of the leaf's paths, shown by witnesses and rules; -inf where
+            the leaf has no path, inf where it has no witness.
+        reach_t: A parameter that every path of the leaf reaches before its tip, or has there.
+        back_t: A parameter, at most 0, after which every path of the leaf enters the skin's inside
+            no more: its entry lies before it.
         first_witness: Leaf i has the witnesses ``first_witness[i]`` to ``first_witness[i + 1]``.
         t: Where on the line a witness measures.
         weight: Its share in the weighted mean of its leaf's witnesses.
         structure: Its structure, by its place in the proof's list.
-        face: A face of that structure.
-        uv: Its surface point ``v0 + u (v1 - v0) + v (v2 - v0)`` on that face.
+        face: A triangle of that structure.
+        uv: Its surface point ``v0 + u (v1 - v0) + v (v2 - v0)`` on that triangle.
+        first_rule: Leaf i weighs the rules ``first_rule[i]`` to ``first_rule[i + 1]``.
+        rule: A rule of the leaf's face, by its place, or ``LENGTH_RULE``.
+        mu: What it is multiplied by.
 
     Raises:
         ProofError: If a value is out of its range; ``field`` names the array.
     """
 
+    face_of: UInt8[np.ndarray, " n"]
     level: UInt8[np.ndarray, "n 4"]
     index: UInt32[np.ndarray, "n 4"]
     why: UInt8[np.ndarray, " n"]
     bound_mm: Float[np.ndarray, " n"]
     reach_t: Float[np.ndarray, " n"]
+    back_t: Float[np.ndarray, " n"]
     first_witness: Int64[np.ndarray, " n_and_1"]
     t: Float[np.ndarray, " m"]
     weight: Float[np.ndarray, " m"]
     structure: UInt16[np.ndarray, " m"]
     face: UInt32[np.ndarray, " m"]
     uv: Float[np.ndarray, "m 2"]
+    first_rule: Int64[np.ndarray, " n_and_1"]
+    rule: UInt16[np.ndarray, " k"]
+    mu: Float[np.ndarray, " k"]
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -83,17 +99,24 @@ class Leaves:
         _require("index", self.index < parts, "less than 2**level")
         _require("why", self.why <= max(Why), f"0 to {max(Why)}")
         _require("reach_t", np.isfinite(self.reach_t) & (self.reach_t >= 0.0), "0 or more")
+        _require("back_t", np.isfinite(self.back_t) & (self.back_t <= 0.0), "0 or less")
+        self._require_rows("first_witness", self.t)
+        self._require_rows("first_rule", self.mu)
+        _require("mu", np.isfinite(self.mu) & (self.mu >= 0.0), "0 or more")
         self._require_witnesses()
 
+    def _require_rows(self, field: str, rows: Float[np.ndarray, " r"]) -> None:
+        first, counts = getattr(self, field), np.diff(getattr(self, field))
+        ends = len(first) == len(self.why) + 1 and (first[0], first[-1]) == (0, len(rows))
+        _require(field, np.append(counts >= 0, ends), "rising from 0 to the last one")
+        bounded = self.why == Why.BOUNDED
+        _require(field, bounded | (counts == 0), "the same where why is not 0")
+
     def _require_witnesses(self) -> None:
-        first, counts = self.first_witness, np.diff(self.first_witness)
-        ends = len(first) == len(self.why) + 1 and (first[0], first[-1]) == (0, len(self.t))
-        _require("first_witness", np.append(counts >= 0, ends), "rising from 0 to the last one")
-        bounded = self.why == Why.WITNESSES
-        _require("first_witness", bounded | (counts == 0), "the same where why is not 0")
+        counts = np.diff(self.first_witness)
         shown = np.where(counts > 0, np.isfinite(self.bound_mm), self.bound_mm == np.inf)
         _require(
-            "bound_mm", np.where(bounded, shown, self.bound_mm == -np.inf),
+            "bound_mm", np.where(self.why == Why.BOUNDED, shown, self.bound_mm == -np.inf),
             "finite with witnesses, inf without, -inf where why is not 0",
         )  # fmt: skip
         _require("t", np.isfinite(self.t), "finite")
@@ -108,6 +131,11 @@ class Leaves:
         """The leaf of every witness."""
         return np.repeat(np.arange(len(self.why)), np.diff(self.first_witness))
 
+    @property
+    def rule_owner(self) -> Int64[np.ndarray, " k"]:
+        """The leaf of every weighed rule."""
+        return np.repeat(np.arange(len(self.why)), np.diff(self.first_rule))
+
 
 def _require(field: str, keeps: Bool[np.ndarray, "..."], rule: str) -> None:
     """Refuse an array with a value that does not keep its rule.
@@ -118,6 +146,32 @@ def _require(field: str, keeps: Bool[np.ndarray, "..."], rule: str) -> None:
     if not keeps.all():
         place = int(np.argwhere(~keeps)[0, 0])
         raise ProofError(f"must be {rule}; entry {place} is not", field=field, code="out-of-range")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceProof:
+    """The lines of a family that enter the target through one face, or start inside it.
+
+    Attributes:
+        plane: The target's half-space whose plane is the face's; None for the lines that start in
+            the target, whose second points Q lie on the aim plane.
+        origin_mm: A point F of the plane of the second points.
+        axes: Unit vectors f1, f2 (rows) in it, square to one another.
+        low: Least (a, b, c, d) of the root box, mm.
+        high: Greatest of the same.
+        rules: Rows; ``row[:4] @ x <= row[4]`` for every line of the face.
+    """
+
+    plane: int | None
+    origin_mm: Point
+    axes: Float[np.ndarray, "2 3"]
+    low: Float[np.ndarray, " 4"]
+    high: Float[np.ndarray, " 4"]
+    rules: Float[np.ndarray, "r 5"]
+
+    def __post_init__(self) -> None:
+        for name in ("origin_mm", "axes", "low", "high", "rules"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,12 +186,14 @@ class FamilyProof:
         cranial_slopes: Least and greatest slope, cranial mm per mm along the normal.
         normals: Outward unit normals of the target's half-spaces ``normals @ p <= offsets``.
         offsets: Their offsets, mm.
-        reach_mm: Distance of the aim plane (t = 1) from the gate's plane.
+        reach_mm: Distance of the aim plane from the gate's plane.
         usable_length_mm: No path is longer.
-        low: Least (a, b, c, d) of the root box, mm.
-        high: Greatest of the same.
+        faces: The faces into which its lines fall.
         upper_bound_mm: The largest bound of the leaves: no path has more slack.
         leaves: The boxes.
+
+    Raises:
+        ProofError: If a leaf names a face or a rule that is not there.
     """
 
     origin_mm: Point
@@ -149,14 +205,17 @@ class FamilyProof:
     offsets: Float[np.ndarray, " k"]
     reach_mm: float
     usable_length_mm: float
-    low: Float[np.ndarray, " 4"]
-    high: Float[np.ndarray, " 4"]
+    faces: tuple[FaceProof, ...]
     upper_bound_mm: float
     leaves: Leaves
 
     def __post_init__(self) -> None:
-        for name in ("origin_mm", "axes", "normals", "offsets", "low", "high"):
+        for name in ("origin_mm", "axes", "normals", "offsets"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+        leaves, counts = self.leaves, np.array([len(face.rules) for face in self.faces])
+        _require("face_of", leaves.face_of < len(counts), f"less than {len(counts)}")
+        there = leaves.rule < counts[leaves.face_of[leaves.rule_owner]]
+        _require("rule", there | (leaves.rule == LENGTH_RULE), "a rule of its leaf's face")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

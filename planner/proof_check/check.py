@@ -1,7 +1,7 @@
 """Checks a proof against the case and the request, without the search that made it.
 
-``statement`` compares what the proof is about with what case and request imply; ``rules`` shows
-that the leaves then prove the bounds.
+``statement`` compares what the proof is about with what case and request imply, ``faces`` shows
+that every line is in a root box, and ``rules`` that the leaves of these boxes prove the bounds.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,20 +13,21 @@ from jaxtyping import Bool
 from planner.case import Case
 from planner.prepared import PreparedCase
 from planner.proof import FamilyProof, Proof, Why
+from planner.proof_check.faces import face_failures
 from planner.proof_check.rules import (
     Boxes,
     Holds,
     PerLeaf,
     Tubes,
     boxes_of,
-    misses_target,
-    outside_cone,
+    breaks_rule,
+    has_left,
+    in_body,
     outside_window,
-    reaches,
-    root_failures,
     tiling_failures,
+    tips_beyond,
     too_long,
-    witness_bounds,
+    weighed_bounds,
     witnesses_reached,
 )
 from planner.proof_check.statement import (
@@ -71,6 +72,10 @@ class CheckReport:
         return not self.failures
 
 
+# What these leaves claim rests on how far their paths run.
+RUNNING = {Why.BOUNDED, Why.NO_TIP, Why.TOO_LONG}
+
+
 def check_proof(case: Case | PreparedCase, request: PlanRequest, proof: Proof) -> CheckReport:
     """Check that a proof is about this case and request, and that it proves what it claims.
 
@@ -85,7 +90,7 @@ def check_proof(case: Case | PreparedCase, request: PlanRequest, proof: Proof) -
     failures += statement_failures(space, request, proof)
     reports = []
     for k, family in enumerate(proof.families):
-        tubes, bounds = Tubes(), witness_bounds(space, family.leaves, boxes_of(family))
+        tubes, bounds = Tubes(), weighed_bounds(space, family.leaves, boxes_of(family))
         wrong = family_failures(space, family, tubes, bounds)
         failures += [f"family {k}: {failure}" for failure in wrong]
         whys = np.bincount(family.leaves.why, minlength=len(Why))
@@ -109,23 +114,23 @@ def family_failures(
     if family.reach_mm <= 0.0:
         yield "its aim plane does not lie beyond the gate"
         return
-    yield from root_failures(family)
-    yield from tiling_failures(leaves)
-    claims: list[tuple[Why, Callable[[Boxes], Holds], str]] = [
-        (Why.OUTSIDE_WINDOW, outside_window, "may pass the gate within the window"),
-        (Why.OUTSIDE_CONE, outside_cone, "may run within the cone"),
-        (Why.MISSES_TARGET, misses_target, "may hit the target"),
-        (Why.TOO_LONG, lambda some: too_long(space, tubes, some), "may be short enough"),
-        (Why.TOO_LONG, lambda some: reaches(space, tubes, some), "may end before reach_t"),
-        (Why.WITNESSES, lambda some: reaches(space, tubes, some), "may end before reach_t"),
+    yield from face_failures(family)
+    yield from tiling_failures(leaves, len(family.faces))
+    claims: list[tuple[set[Why], Callable[[Boxes], Holds], str]] = [
+        ({Why.OUTSIDE_WINDOW}, outside_window, "lines may pass the gate within the window"),
+        ({Why.NO_TIP}, has_left, "lines may go on in the target"),
+        ({Why.TOO_LONG}, too_long, "paths may be short enough"),
+        (RUNNING, lambda some: tips_beyond(space, tubes, some), "paths may end before reach_t"),
+        (RUNNING, lambda some: in_body(space, tubes, some), "paths may start after back_t"),
     ]
-    for why, rule, failure in claims:
-        claiming = leaves.why == why
+    for whys, rule, failure in claims:
+        claiming = np.isin(leaves.why, list(whys))
         holds = np.ones(len(claiming), dtype=np.bool_)
         holds[claiming] = rule(boxes[claiming])
-        yield from _told(holds, f"of those with why {why:d}, lines {failure}")
-    reached = witnesses_reached(space, tubes, leaves, boxes)
-    yield from _told(reached, "a witness lies where some path may not be")
+        yield from _told(holds, failure)
+    breaking = breaks_rule(boxes, leaves) | (leaves.why != Why.BREAKS_RULE)
+    yield from _told(breaking, "lines may keep all rules")
+    yield from _told(witnesses_reached(leaves), "a witness lies where some path may not be")
     yield from _told(leaves.bound_mm >= bounds - ROUNDING_MM, "the bound is below its witnesses'")
     yield from _told(leaves.bound_mm <= bounds + EQUAL_MM, "the bound is above its witnesses'")
     if family.upper_bound_mm != leaves.bound_mm.max(initial=-np.inf):

@@ -1,23 +1,23 @@
-"""What boxes of lines and their witnesses prove: one function per rule, its inequality in words.
+"""What boxes of lines, their witnesses and rules prove: one function per rule of inference.
 
-A family's lines are ``x = (a, b, c, d)``, and ``p_x(t)``, the point of line x at t, is linear in x
-(``planner.proof.model``). A path starts at its *entry*, where the line, followed backwards from
+Lines of a face are ``x = (a, b, c, d)``; the point at t is ``p_x(t) = (1 - t) P + t Q``, linear in
+x (``planner.proof.model``). A path starts at its *entry*, where the line, followed backwards from
 t = 0, first meets the skin, and ends at its *tip*, the first t >= 0 in the target region and inside
 a *holder* of needles (the bone, a lucency, a lesion). Its slack is the least of
 ``|p_x(t) - q| - required(q)`` over its t and all points q of the obstacles' surfaces.
 
 A box of half-widths h about x0 moves the point at t by at most
-``rho(t) = hypot(|1-t| h_a + |t| h_c, |1-t| h_b + |t| h_d)``, which is convex in t. All points of
-its lines between t0 and t1, their *tube*, lie within ``max(rho(t0), rho(t1))`` of the segment from
+``rho(t) = |1-t| hypot(h_a, h_b) + |t| hypot(h_c, h_d)``, which is convex in t. All points of its
+lines between t0 and t1, their *tube*, lie within ``max(rho(t0), rho(t1))`` of the segment from
 ``p_x0(t0)`` to ``p_x0(t1)``: a surface that is further away from the segment meets none of them.
 
-The rules are shown for lines that keep to window, cone, region and length with ``ROUNDING_MM`` to
-spare, so that float64 has no part in the answer.
+All is shown for lines that keep to window, cone, region and length with ``ROUNDING_MM`` to spare:
+that much float64 may blur the rules of a face (``faces``).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations, product
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import shapely
@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float
 from geometry._kernels import segment_query
 from geometry.arrays import Points
 from geometry.exact import MeshDistance
-from planner.proof import FamilyProof, Leaves, Why
+from planner.proof import LENGTH_RULE, FamilyProof, Leaves, Why
 from planner.proof_check.statement import ROUNDING_MM, Space
 
 Lines = Float[np.ndarray, "n 4"]
@@ -35,36 +35,73 @@ Holds = Bool[np.ndarray, " n"]
 PerWitness = Float[np.ndarray, " m"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Boxes:
-    """Boxes of lines of a family: centres, half-widths, and a t that all their paths reach."""
+    """Boxes of lines, each of one face.
+
+    Attributes:
+        family: Their family.
+        x: Their centres.
+        h: Their half-widths.
+        origin: F of the face of each.
+        axes: f1 and f2 of the face of each.
+        tip_t: Where a line enters the region: 1, or 0 where it starts inside it.
+        reach_t: What all paths reach before their tips.
+        back_t: What all paths reach after their entries.
+    """
 
     family: FamilyProof
     x: Lines
     h: Lines
+    origin: Points
+    axes: Float[np.ndarray, "n 2 3"]
+    tip_t: PerLeaf
     reach_t: PerLeaf
+    back_t: PerLeaf
 
     def __getitem__(self, chosen: np.ndarray) -> "Boxes":
         """Return some of the boxes."""
-        return Boxes(self.family, self.x[chosen], self.h[chosen], self.reach_t[chosen])
+        return replace(
+            self, x=self.x[chosen], h=self.h[chosen], origin=self.origin[chosen],
+            axes=self.axes[chosen], tip_t=self.tip_t[chosen], reach_t=self.reach_t[chosen],
+            back_t=self.back_t[chosen],
+        )  # fmt: skip
+
+    def ends(self, corner: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[Points, Points]:
+        """Return P and Q of the centre of every box, or of the corner in this direction."""
+        x = self.x + np.array(corner) * self.h
+        first = self.family.origin_mm + x[:, :2] @ self.family.axes[:2]
+        return first, self.origin + (x[:, 2:, None] * self.axes).sum(axis=1)
 
     def points(self, t: PerLeaf, corner: tuple[int, ...] = (0, 0, 0, 0)) -> Points:
-        """Return ``p_x(t)`` for the centre of every box, or the corner in this direction."""
-        a, b, c, d = (self.x + np.array(corner) * self.h).T
-        place = np.stack([(1 - t) * a + t * c, (1 - t) * b + t * d, t * self.family.reach_mm], 1)
-        return self.family.origin_mm + place @ self.family.axes
+        """Return ``p_x(t)`` of the centre of every box, or of the corner in this direction."""
+        first, second = self.ends(corner)
+        return first + t[:, None] * (second - first)
+
+    @property
+    def widths(self) -> tuple[PerLeaf, PerLeaf]:
+        """How far P and Q are from the centre's at most, mm."""
+        return np.hypot(self.h[:, 0], self.h[:, 1]), np.hypot(self.h[:, 2], self.h[:, 3])
 
     def rho(self, t: PerLeaf) -> PerLeaf:
-        """Return how far a line's point at t is from the centre's at most."""
-        near, far, (a, b, c, d) = np.abs(1.0 - t), np.abs(t), self.h.T
-        return np.hypot(near * a + far * c, near * b + far * d)
+        """Return how far the points at t are from the centre's at most, mm."""
+        first, second = self.widths
+        return np.abs(1.0 - t) * first + np.abs(t) * second
 
 
 def boxes_of(family: FamilyProof) -> Boxes:
     """Return the leaves of a family as boxes."""
-    leaves = family.leaves
-    width = np.ldexp(family.high - family.low, -leaves.level.astype(np.int64))
-    return Boxes(family, family.low + width * (leaves.index + 0.5), width / 2.0, leaves.reach_t)
+    leaves, faces, of = family.leaves, family.faces, family.leaves.face_of
+    low, high = (np.array([getattr(f, name) for f in faces]).reshape(-1, 4)[of]
+                 for name in ("low", "high"))  # fmt: skip
+    width = np.ldexp(high - low, -leaves.level.astype(np.int64))
+    return Boxes(
+        family=family, x=low + width * (leaves.index + 0.5), h=width / 2.0,
+        origin=np.array([f.origin_mm for f in faces]).reshape(-1, 3)[of],
+        axes=np.array([f.axes for f in faces]).reshape(-1, 2, 3)[of],
+        tip_t=np.array([0.0 if f.plane is None else 1.0 for f in faces])[of],
+        reach_t=leaves.reach_t, back_t=leaves.back_t,
+    )  # fmt: skip
 
 
 class Tubes:
@@ -78,67 +115,35 @@ class Tubes:
     ) -> Holds:
         """No line of the box meets a surface between t0 and t1: its tube is narrower (above)."""
         self.measured += len(t0) * len(surfaces)
-        widths = np.maximum(boxes.rho(t0), boxes.rho(t1)) - ROUNDING_MM
-        segments = zip(
-            boxes.points(t0), boxes.points(t1), np.maximum(widths, ROUNDING_MM), strict=True
-        )
+        widths = np.maximum(np.maximum(boxes.rho(t0), boxes.rho(t1)), ROUNDING_MM)
+        segments = zip(boxes.points(t0), boxes.points(t1), widths, strict=True)
         trees = [surface.tree for surface in surfaces]
         # Triangle -1: none is nearer to the segment than the tube is wide.
         found = [all(segment_query(tree, *one)[1] == -1 for tree in trees) for one in segments]
         return np.array(found, dtype=np.bool_)
 
 
-def root_failures(family: FamilyProof) -> Iterator[str]:
-    """The root box holds every line of the family that can hit the target.
-
-    (a, b) lies in the window. A line through a point (u, v, w) of the region, in the gate's
-    coordinates, has ``c = u + slope (reach - w)``, linear in the point and in the slope: the least
-    and the greatest are at a corner of the region beyond the gate, and at an end of the cone. So
-    is d.
-    """
-    corners = region_corners(family)
-    ahead = family.reach_mm - corners[:, 2]
-    least, most = list(family.window.bounds[:2]), list(family.window.bounds[2:])
-    for k, slopes in enumerate((family.lateral_slopes, family.cranial_slopes)):
-        aims = np.array([corners[:, k] + slope * ahead for slope in slopes])
-        least.append(aims.min(initial=np.inf))
-        most.append(aims.max(initial=-np.inf))
-    least_held, most_held = family.low - ROUNDING_MM, family.high + ROUNDING_MM
-    if np.any(least_held > least) or np.any(most_held < most):
-        yield "its root box does not hold every line that can hit the target"
-
-
-def region_corners(family: FamilyProof) -> Points:
-    """Return the corners of the target region beyond the gate, in the gate's coordinates."""
-    normals = np.vstack([family.normals @ family.axes.T, [0.0, 0.0, -1.0]])
-    offsets = np.append(family.offsets - family.normals @ family.origin_mm, 0.0)
-    faces = np.array(list(combinations(range(len(offsets)), 3)))
-    faces = faces[np.abs(np.linalg.det(normals[faces])) > ROUNDING_MM]
-    points = np.linalg.solve(normals[faces], offsets[faces][..., None])[..., 0]
-    return points[np.all(points @ normals.T <= offsets + ROUNDING_MM, axis=1)]
-
-
-def tiling_failures(leaves: Leaves) -> Iterator[str]:
-    """The leaves fill the root box exactly once.
+def tiling_failures(leaves: Leaves, faces: int) -> Iterator[str]:
+    """The leaves fill the root box of every face exactly once.
 
     A cell is filled once if it is one leaf; or if it can be halved along a number along which all
     its leaves are finer than it, so that none straddles the cut, and both halves are filled once.
     """
     finer, index = leaves.level.astype(np.int64), leaves.index.astype(np.int64)
-    cell, cells = np.zeros(len(finer), dtype=np.int64), 1
+    cell, cells = leaves.face_of.astype(np.int64), faces
     # Round by round, `finer` is how much finer than its cell each leaf is; whole cells drop out.
     while cells > 0:
         order = np.argsort(cell, kind="stable")
         finer, index, cell = finer[order], index[order], cell[order]
         starts = np.flatnonzero(np.diff(cell, prepend=-1))
         if len(starts) < cells:
-            yield "its leaves leave a part of the root box out"
+            yield "its leaves leave a part of a root box out"
             return
         least = np.minimum.reduceat(finer, starts)
         sizes = np.diff(starts, append=len(cell))
         whole = ~least.any(axis=1)
         if np.any(sizes[whole] > 1):
-            yield "its leaves overlap, or are not halves of halves of the root box"
+            yield "its leaves overlap, or are not halves of halves of a root box"
             return
         halved = np.repeat(~whole, sizes)
         axis = np.repeat(np.argmax(least > 0, axis=1), sizes)[halved]
@@ -157,61 +162,42 @@ def outside_window(boxes: Boxes) -> Holds:
     return ~shapely.intersects(window, shapely.box(a - h, b - k, a + h, b + k))
 
 
-def outside_cone(boxes: Boxes) -> Holds:
-    """All slopes ``(c - a) / reach`` or all ``(d - b) / reach`` of the box are out of range."""
-    family = boxes.family
-    slope = (boxes.x[:, 2:] - boxes.x[:, :2]) / family.reach_mm
-    spread = (boxes.h[:, 2:] + boxes.h[:, :2]) / family.reach_mm
-    least, most = np.transpose([family.lateral_slopes, family.cranial_slopes])
-    below, above = slope + spread < least + ROUNDING_MM, slope - spread > most - ROUNDING_MM
-    return np.any(below | above, axis=1)
-
-
-def region_interval(boxes: Boxes) -> tuple[PerLeaf, PerLeaf]:
-    """Return a t before which no line of the box is in the region, and one after which none is.
-
-    A line's height over a face of the region is ``(1-t) G + t A``, with G its height at the gate
-    and A at the aim plane, which over the box lie in [Gl, Gh] and [Al, Ah]. The least of it is
-    ``(1-t) Gl + t Al`` up to t = 1 and ``(1-t) Gh + t Al`` from there. The region needs every face
-    at or below 0: a face with Gl > 0 is first met at a zero of that, or never; one with Gl <= 0 is
-    left for good at ``Gl / (Gl - Al)`` if Al > 0 and Al >= Gh.
-    """
-    family, x, h = boxes.family, boxes.x, boxes.h
-    normals = family.normals @ family.axes.T
-    offsets = family.offsets - family.normals @ family.origin_mm - ROUNDING_MM
-    gate, gate_spread = x[:, :2] @ normals[:, :2].T - offsets, h[:, :2] @ np.abs(normals[:, :2]).T
-    aim = x[:, 2:] @ normals[:, :2].T + family.reach_mm * normals[:, 2] - offsets
-    aim_low = aim - h[:, 2:] @ np.abs(normals[:, :2]).T
-    low, high = gate - gate_spread, gate + gate_spread
-    with np.errstate(divide="ignore", invalid="ignore"):
-        early, late = low / (low - aim_low), high / (high - aim_low)
-    met = np.where(aim_low <= 0.0, early, np.where(aim_low < high, late, np.inf))
-    left = (low <= 0.0) & (aim_low > 0.0) & (aim_low >= high)
-    first = np.where(low > 0.0, met, 0.0).max(axis=1)
-    return first, np.where(left, early, np.inf).min(axis=1)
-
-
-def misses_target(boxes: Boxes) -> Holds:
-    """No line of the box is in the region at any t >= 0: it is left before it is met."""
-    first, last = region_interval(boxes)
-    return first > last
-
-
-def reaches(space: Space, tubes: Tubes, boxes: Boxes) -> Holds:
-    """No path of the box ends before its reach_t.
-
-    It ends in the region, so not before ``first``; and inside a holder, so not where the tube
-    from there on lies outside all holders: it misses their surfaces and one point is outside.
-    """
-    first, _ = region_interval(boxes)
-    holds = boxes.reach_t <= first
-    late = np.flatnonzero(~holds)
-    if space.holders:
-        some, start = boxes[late], first[late]
-        missed = tubes.miss(space.holders, some, start, some.reach_t)
-        outside = [is_outside(holder, some.points(start)) for holder in space.holders]
-        holds[late] = missed & np.all(outside, axis=0)
+def breaks_rule(boxes: Boxes, leaves: Leaves) -> Holds:
+    """All lines of the box break one same rule: ``row @ x > limit`` even where it is least."""
+    holds = np.zeros(len(boxes.x), dtype=np.bool_)
+    for k, face in enumerate(boxes.family.faces):
+        here = leaves.face_of == k
+        rows, limits = face.rules[:, :4], face.rules[:, 4]
+        least = boxes.x[here] @ rows.T - boxes.h[here] @ np.abs(rows).T
+        holds[here] = np.any(least > limits, axis=1)
     return holds
+
+
+def tips_beyond(space: Space, tubes: Tubes, boxes: Boxes) -> Holds:
+    """No path of the box ends before reach_t.
+
+    It ends in the region, so not before tip_t, and inside a holder, so not where the tube from
+    there on lies outside all holders: it misses their surfaces and one point is outside.
+    """
+    holds = boxes.reach_t <= boxes.tip_t
+    if space.holders:
+        further = np.flatnonzero(~holds)
+        some = boxes[further]
+        missed = tubes.miss(space.holders, some, some.tip_t, some.reach_t)
+        outside = [is_outside(holder, some.points(some.tip_t)) for holder in space.holders]
+        holds[further] = missed & np.all(outside, axis=0)
+    return holds
+
+
+def has_left(boxes: Boxes) -> Holds:
+    """All lines of the box are outside one same half-space of the region at reach_t.
+
+    They were inside it at tip_t <= reach_t, so they never come back.
+    """
+    family = boxes.family
+    heights = boxes.points(boxes.reach_t) @ family.normals.T - family.offsets
+    left = np.any(heights > boxes.rho(boxes.reach_t)[:, None], axis=1)
+    return left & (boxes.reach_t >= boxes.tip_t)
 
 
 def is_outside(surface: MeshDistance, points: Points) -> Holds:
@@ -224,62 +210,85 @@ def is_outside(surface: MeshDistance, points: Points) -> Holds:
     return np.array(found, dtype=np.bool_)
 
 
-def in_body(space: Space, tubes: Tubes, boxes: Boxes, t: PerLeaf) -> Holds:
-    """No line of the box leaves the body between t <= 0 and the gate, so every path reaches t.
+def in_body(space: Space, tubes: Tubes, boxes: Boxes) -> Holds:
+    """No line of the box leaves the body between back_t and the gate.
 
     The tube misses the skin. Over a plane, ``posterior @ p_x(s) <= posterior @ p_x0(s) + rho(s)``,
     which is convex in s and therefore greatest at an end.
     """
-    gate = np.zeros_like(t)
+    gate, holds = np.zeros_like(boxes.back_t), boxes.back_t == 0.0
     if space.skins:
-        return tubes.miss(space.skins, boxes, t, gate)
+        back = np.flatnonzero(~holds)
+        holds[back] = tubes.miss(space.skins, boxes[back], boxes.back_t[back], gate[back])
+        return holds
     posterior, offset = space.behind
-    highest = [boxes.points(s) @ posterior + boxes.rho(s) for s in (t, gate)]
-    return np.max(highest, axis=0) <= offset
+    highest = [boxes.points(s) @ posterior + boxes.rho(s) for s in (boxes.back_t, gate)]
+    return holds | (np.max(highest, axis=0) <= offset)
 
 
-def too_long(space: Space, tubes: Tubes, boxes: Boxes) -> Holds:
-    """Every path of the box is longer than the needle.
+def too_long(boxes: Boxes) -> Holds:
+    """All paths of the box are longer than the needle: they run from back_t to reach_t at least.
 
-    From gate to aim point a line is no shorter than ``shortest``, and it reaches both reach_t and
-    ``back = reach_t - usable / shortest``, or back >= 0, which its entry is not.
+    From P to Q a line is no shorter than the centre's less what both may move.
     """
-    family, x, h = boxes.family, boxes.x, boxes.h
-    across = np.maximum(np.abs(x[:, 2:] - x[:, :2]) - h[:, 2:] - h[:, :2], 0.0)
-    shortest = np.sqrt((across**2).sum(axis=1) + family.reach_mm**2)
-    back = boxes.reach_t - (family.usable_length_mm - ROUNDING_MM) / shortest
-    holds = back >= 0.0
-    rest = np.flatnonzero(~holds)
-    holds[rest] = in_body(space, tubes, boxes[rest], back[rest])
-    return holds
+    first, second = boxes.ends()
+    shortest = np.linalg.norm(second - first, axis=1) - sum(boxes.widths)
+    usable = boxes.family.usable_length_mm - ROUNDING_MM
+    return (boxes.reach_t - boxes.back_t) * np.maximum(shortest, 0.0) > usable
 
 
-def witnesses_reached(space: Space, tubes: Tubes, leaves: Leaves, boxes: Boxes) -> Holds:
-    """Every path reaches every t of its leaf's witnesses: up to reach_t, and back ``in_body``."""
-    holds, lowest = np.ones(len(leaves.why), dtype=np.bool_), np.zeros(len(leaves.why))
-    np.minimum.at(lowest, leaves.owner, leaves.t)
-    behind = lowest < 0.0
-    holds[behind] = in_body(space, tubes, boxes[behind], lowest[behind])
-    holds[leaves.owner[leaves.t > leaves.reach_t[leaves.owner]]] = False
-    return holds
+def witnesses_reached(leaves: Leaves) -> Holds:
+    """Every path of a leaf reaches every t of its witnesses: they lie from back_t to reach_t."""
+    beyond = leaves.t > leaves.reach_t[leaves.owner]
+    before = leaves.t < leaves.back_t[leaves.owner]
+    return np.bincount(leaves.owner, beyond | before, len(leaves.why)) == 0.0
 
 
-def witness_bounds(space: Space, leaves: Leaves, boxes: Boxes) -> PerLeaf:
-    """Return the bound on slack that the witnesses of each leaf show; inf where one is no obstacle.
+def weighed_bounds(space: Space, leaves: Leaves, boxes: Boxes) -> PerLeaf:
+    """Return the bound on slack that each leaf's witnesses and rules show; inf without a witness.
 
-    ``|p_x(t) - q| - required`` is convex in x, and so is a weighted mean of such: over a box it is
-    greatest at one of the 16 corners.
+    For a path, with weights that add up to 1 and mu >= 0,
+    ``slack <= sum weight (|p_x(t) - q| - required) + sum mu (limit - row @ x)``, because no path
+    breaks a rule. The right side is convex in x: over a box it is greatest at a corner.
     """
     owner, held = leaves.owner, boxes[leaves.owner]
     q, required = surface_points(space, leaves)
     share = leaves.weight / np.bincount(owner, leaves.weight)[owner]
+    rows = rule_rows(leaves, boxes)
     bounds = np.full(len(leaves.why), -np.inf)
     for corner in product((-1, 1), repeat=4):
-        distance = np.linalg.norm(held.points(leaves.t, corner) - q, axis=1)
-        bounds = np.maximum(bounds, np.bincount(owner, share * (distance - required), len(bounds)))
+        apart = np.linalg.norm(held.points(leaves.t, corner) - q, axis=1)
+        means = np.bincount(owner, share * (apart - required), len(bounds))
+        x = (boxes.x + np.array(corner) * boxes.h)[leaves.rule_owner]
+        room = rows[:, 4] - (rows[:, :4] * x).sum(axis=1)
+        means += np.bincount(leaves.rule_owner, leaves.mu * room, len(bounds))
+        bounds = np.maximum(bounds, means)
     shown = np.diff(leaves.first_witness) > 0
     shown[owner[np.isnan(required)]] = False
-    return np.where(leaves.why == Why.WITNESSES, np.where(shown, bounds, np.inf), -np.inf)
+    return np.where(leaves.why == Why.BOUNDED, np.where(shown, bounds, np.inf), -np.inf)
+
+
+def rule_rows(leaves: Leaves, boxes: Boxes) -> Float[np.ndarray, "k 5"]:
+    """Return the row of every weighed rule.
+
+    For the needle's length: with ``D = Q - P`` and D0 that of the centre, a path is no shorter than
+    ``(reach_t - back_t) |D| >= (reach_t - back_t) D0 @ D / |D0|``, which is linear in x.
+    """
+    held, family = boxes[leaves.rule_owner], boxes.family
+    first, second = held.ends()
+    along = (held.reach_t - held.back_t)[:, None] * unit_rows(second - first)
+    slopes = np.hstack([-along @ family.axes[:2].T, (held.axes @ along[..., None])[..., 0]])
+    middle = (along * (second - first)).sum(axis=1) - (slopes * held.x).sum(axis=1)
+    rows = np.column_stack([slopes, family.usable_length_mm - middle])
+    for k, face in enumerate(family.faces):
+        here = (leaves.face_of[leaves.rule_owner] == k) & (leaves.rule != LENGTH_RULE)
+        rows[here] = face.rules[leaves.rule[here]]
+    return rows
+
+
+def unit_rows(vectors: Points) -> Points:
+    """Return vectors scaled to length one."""
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def surface_points(space: Space, leaves: Leaves) -> tuple[Points, PerWitness]:

@@ -1,11 +1,12 @@
 """A true proof is accepted; whatever is changed in it, the sentence that says what is found.
 
-The proofs come from the naive prover of ``conftest``. Whoever changes one here also makes all
+The proofs come from the naive ``prover``. Whoever changes one here also makes all
 numbers agree again that follow from what was changed: bounds of bounds, status and digests.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from geometry.mesh import triangle_mesh
 from planner.case import Case
 from planner.errors import ProofError
 from planner.proof import (
+    LENGTH_RULE,
     FamilyProof,
     Leaves,
     Proof,
@@ -23,13 +25,11 @@ from planner.proof import (
     structure_digest,
 )
 from planner.proof_check import check_proof
-from planner.proof_check.rules import boxes_of, region_interval
 from planner.request import PlanRequest
 from planner.result import Status
+from tests.planner.proof.prover import Proved, proof_of
+from tests.planner.proof.world import REQUEST, small_case
 
-Proved = tuple[Case, PlanRequest, Proof]
-Prove = Callable[..., Proved]
-MakeCase = Callable[..., Case]
 Change = Callable[[FamilyProof], FamilyProof]
 
 
@@ -42,13 +42,12 @@ def _refused(case: Case, request: PlanRequest, proof: Proof, sentence: str) -> N
 def _restated(proof: Proof, family: FamilyProof, tolerance_mm: float) -> Proof:
     """Return the proof with another family, and the class said to be what that shows."""
     family = replace(family, upper_bound_mm=float(family.leaves.bound_mm.max()))
-    claim = proof.classes[0]
-    assert claim.best_margin_mm is not None
-    upper = max(family.upper_bound_mm - claim.radius_mm, claim.best_margin_mm)
+    best = proof.classes[0].best_margin_mm
+    upper = family.upper_bound_mm - proof.classes[0].radius_mm
     status = Status.INFEASIBLE if upper < 0.0 else Status.STOPPED
-    if upper - claim.best_margin_mm <= tolerance_mm and claim.best_margin_mm >= 0.0:
+    if best is not None and best >= 0.0 and upper - best <= tolerance_mm:
         status = Status.FOUND
-    claim = replace(claim, upper_bound_mm=upper, status=status)
+    claim = replace(proof.classes[0], upper_bound_mm=upper, status=status)
     return replace(proof, families=(family,), classes=(claim,))
 
 
@@ -66,28 +65,35 @@ def _changed(array: np.ndarray, place: int, value: object) -> np.ndarray:
     return copy
 
 
+PER_LEAF = ("face_of", "level", "index", "why", "bound_mm", "reach_t", "back_t")
+PER_WITNESS = ("t", "weight", "structure", "face", "uv")
+PER_RULE = ("rule", "mu")
+
+
 def _chosen(family: FamilyProof, chosen: np.ndarray) -> FamilyProof:
     """Return the family with some of its leaves, in this order."""
     leaves = family.leaves
-    spans = [np.arange(*leaves.first_witness[i : i + 2]) for i in chosen]
-    rows = np.concatenate(spans)
-    per_leaf = {k: getattr(leaves, k)[chosen] for k in ("level", "index", "why", "bound_mm", "reach_t")}  # fmt: skip
-    per_witness = {k: getattr(leaves, k)[rows] for k in ("t", "weight", "structure", "face", "uv")}
-    first = np.cumsum([0, *map(len, spans)])
-    return _with_leaves(family, first_witness=first, **per_leaf, **per_witness)
+    arrays = {name: getattr(leaves, name)[chosen] for name in PER_LEAF}
+    for first, names in (("first_witness", PER_WITNESS), ("first_rule", PER_RULE)):
+        spans = [np.arange(*getattr(leaves, first)[i : i + 2]) for i in chosen]
+        rows = np.concatenate(spans)
+        arrays |= {name: getattr(leaves, name)[rows] for name in names}
+        arrays[first] = np.cumsum([0, *map(len, spans)])
+    return _with_leaves(family, **arrays)
 
 
-def _without_witnesses(family: FamilyProof, place: int, why: Why) -> FamilyProof:
-    """Return the family with a leaf that claims another ``why`` and has no witnesses."""
-    leaves = family.leaves
-    start, end = leaves.first_witness[place : place + 2]
-    first = leaves.first_witness.copy()
-    first[place + 1 :] -= end - start
-    rest = np.delete(np.arange(len(leaves.t)), np.arange(start, end))
-    per_witness = {k: getattr(leaves, k)[rest] for k in ("t", "weight", "structure", "face", "uv")}
+def _emptied(family: FamilyProof, place: int, why: Why) -> FamilyProof:
+    """Return the family with a leaf that claims another ``why``, without witnesses and rules."""
+    arrays: dict[str, np.ndarray] = {}
+    for first, names in (("first_witness", PER_WITNESS), ("first_rule", PER_RULE)):
+        starts = getattr(family.leaves, first).copy()
+        gone = np.arange(*starts[place : place + 2])
+        starts[place + 1 :] -= len(gone)
+        arrays[first] = starts
+        arrays |= {name: np.delete(getattr(family.leaves, name), gone, axis=0) for name in names}
     return _with_leaves(
-        family, first_witness=first, **per_witness, why=_changed(leaves.why, place, why),
-        bound_mm=_changed(leaves.bound_mm, place, -np.inf),
+        family, **arrays, why=_changed(family.leaves.why, place, why),
+        bound_mm=_changed(family.leaves.bound_mm, place, -np.inf),
     )  # fmt: skip
 
 
@@ -98,9 +104,11 @@ def _raised(family: FamilyProof, by_mm: float) -> FamilyProof:
     return _with_leaves(family, bound_mm=_changed(bounds, place, bounds[place] + by_mm))
 
 
-def _reaching_further(family: FamilyProof, why: Why, by: float) -> FamilyProof:
-    leaves = family.leaves
-    return _with_leaves(family, reach_t=np.where(leaves.why == why, leaves.reach_t + by, leaves.reach_t))  # fmt: skip
+def _running_further(family: FamilyProof, why: Why, **by: float) -> FamilyProof:
+    """Return the family with reach_t or back_t of the leaves with one ``why`` moved."""
+    [(name, step)] = by.items()
+    t = getattr(family.leaves, name)
+    return _with_leaves(family, **{name: np.where(family.leaves.why == why, t + step, t)})
 
 
 def _witness_moved(family: FamilyProof, name: str) -> FamilyProof:
@@ -123,50 +131,70 @@ def _witness_moved(family: FamilyProof, name: str) -> FamilyProof:
     return _with_leaves(family, **{name: array})
 
 
-def test_a_true_proof_holds_and_is_reported(proved: Proved) -> None:
-    report = check_proof(*proved)
-    assert report.failures == ()
-    assert report.holds
-    [family], [one] = proved[2].families, report.families
-    assert one.leaves == len(family.leaves.why) == sum(one.by_why)
-    assert one.bound_mm == pytest.approx(family.upper_bound_mm, abs=1e-9)
-    assert one.tubes > 0
-    assert min(one.by_why[w] for w in (Why.WITNESSES, Why.OUTSIDE_WINDOW, Why.TOO_LONG)) > 0
-    first, _ = region_interval(boxes_of(family))
-    bounded = family.leaves.why == Why.WITNESSES
-    assert np.any((family.leaves.reach_t > first)[bounded]), "some leaves lie in the bone's hollow"
-    assert np.any(family.leaves.t < 0.0), "some witnesses lie between skin and gate"
-    assert np.any(family.leaves.weight < 1.0), "some leaves need two witnesses"
+def test_a_true_proof_holds_and_is_reported(proved: Proved, proved_far: Proved) -> None:
+    for case, request, proof in (proved, proved_far):
+        report = check_proof(case, request, proof)
+        assert report.failures == ()
+        assert report.holds
+        [family], [one] = proof.families, report.families
+        assert one.leaves == len(family.leaves.why) == sum(one.by_why)
+        assert one.bound_mm == pytest.approx(family.upper_bound_mm, abs=1e-9)
+        assert one.tubes > 0
 
 
-@pytest.mark.parametrize("world", [{"skin": False}, {"closed": False}])
-def test_it_holds_without_skin_and_without_an_inside_of_bone(
-    prove: Prove, small_case: MakeCase, request_: PlanRequest, world: dict[str, bool]
-) -> None:
-    coarse = replace(request_, certificate_tolerance_mm=4.0)
-    assert check_proof(*prove(small_case(**world), coarse)).failures == ()
+def test_the_proofs_of_these_tests_use_all_that_a_proof_may_use(proved_far: Proved) -> None:
+    [family] = proved_far[2].families
+    leaves = family.leaves
+    assert set(leaves.why) == set(Why)
+    assert np.any(leaves.reach_t[leaves.why == Why.BOUNDED] > 1.0), "tips beyond the bone's hollow"
+    assert np.any(leaves.t < 0.0), "witnesses between skin and gate"
+    assert np.any(leaves.weight < 1.0), "leaves with two witnesses"
+    assert np.any(leaves.rule == LENGTH_RULE), "the needle's length as a rule"
+    assert np.any(leaves.rule < LENGTH_RULE), "rules of faces"
+
+
+@pytest.mark.parametrize("world", [{"skin_mm": None}, {"closed": False}], ids=str)
+def test_it_holds_without_skin_and_without_an_inside_of_bone(world: dict[str, Any]) -> None:
+    coarse = replace(REQUEST, certificate_tolerance_mm=4.0)
+    assert check_proof(*proof_of(small_case(**world), coarse)).failures == ()
+
+
+def _bare(family: FamilyProof) -> Leaves:
+    return _chosen(family, np.flatnonzero(family.leaves.face_of != 2)).leaves
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
     "a leaf removed": (lambda f: _chosen(f, np.arange(1, len(f.leaves.why))), "leave a part"),
+    "a face without leaves": (lambda f: replace(f, leaves=_bare(f)), "leave a part"),
     "a leaf twice": (lambda f: _chosen(f, np.append(0, np.arange(len(f.leaves.why)))), "overlap"),
     "a bound raised": (lambda f: _raised(f, 0.001), "the bound is above its witnesses'"),
     "a bound lowered": (lambda f: _raised(f, -0.001), "the bound is below its witnesses'"),
     "called outside the window": (
-        lambda f: _without_witnesses(f, _one(f.leaves, Why.WITNESSES), Why.OUTSIDE_WINDOW),
+        lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.OUTSIDE_WINDOW),
         "lines may pass the gate within the window",
     ),
-    "called outside the cone": (
-        lambda f: _without_witnesses(f, _one(f.leaves, Why.WITNESSES), Why.OUTSIDE_CONE),
-        "lines may run within the cone",
+    "called out of rule": (
+        lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.BREAKS_RULE),
+        "lines may keep all rules",
     ),
-    "called off the target": (
-        lambda f: _without_witnesses(f, _one(f.leaves, Why.WITNESSES), Why.MISSES_TARGET),
-        "lines may hit the target",
+    "called without a tip": (
+        lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.NO_TIP),
+        "lines may go on in the target",
     ),
     "called too long": (
-        lambda f: _without_witnesses(f, _one(f.leaves, Why.WITNESSES), Why.TOO_LONG),
-        "lines may be short enough",
+        lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.TOO_LONG),
+        "paths may be short enough",
+    ),
+    "a multiplier": (
+        lambda f: _with_leaves(f, mu=_changed(f.leaves.mu, 0, f.leaves.mu[0] * 1.1)),
+        "its witnesses'",
+    ),
+    "a weighed rule": (
+        lambda f: _with_leaves(f, rule=_changed(f.leaves.rule, 0, (f.leaves.rule[0] + 3) % 9)),
+        "its witnesses'",
+    ),
+    "the length for a rule": (
+        lambda f: _with_leaves(f, rule=_changed(f.leaves.rule, 0, LENGTH_RULE)), "its witnesses'",
     ),
     "weights": (lambda f: _witness_moved(f, "weight"), "its witnesses'"),
     "a place on a face": (lambda f: _witness_moved(f, "uv"), "its witnesses'"),
@@ -186,13 +214,25 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "the bound is below its witnesses'",
     ),
     "reach_t raised": (
-        lambda f: _reaching_further(f, Why.WITNESSES, 0.3), "lines may end before reach_t",
+        lambda f: _running_further(f, Why.BOUNDED, reach_t=0.3), "paths may end before reach_t",
     ),
     "reach_t of long lines raised": (
-        lambda f: _reaching_further(f, Why.TOO_LONG, 0.3), "lines may end before reach_t",
+        lambda f: _running_further(f, Why.TOO_LONG, reach_t=0.5), "paths may end before reach_t",
+    ),
+    "reach_t of lines without a tip raised": (
+        lambda f: _running_further(f, Why.NO_TIP, reach_t=0.5), "paths may end before reach_t",
+    ),
+    "reach_t of lines without a tip lowered": (
+        lambda f: _running_further(f, Why.NO_TIP, reach_t=-0.1), "lines may go on in the target",
     ),
     "reach_t lowered": (
-        lambda f: _reaching_further(f, Why.WITNESSES, -0.6), "where some path may not be",
+        lambda f: _running_further(f, Why.BOUNDED, reach_t=-0.6), "where some path may not be",
+    ),
+    "back_t lowered": (
+        lambda f: _running_further(f, Why.BOUNDED, back_t=-1.0), "paths may start after back_t",
+    ),
+    "back_t of long lines lowered": (
+        lambda f: _running_further(f, Why.TOO_LONG, back_t=-1.0), "paths may start after back_t",
     ),
     "a witness before the skin": (
         lambda f: _with_leaves(f, t=np.where(f.leaves.t < 0.0, -2.5, f.leaves.t)),
@@ -240,35 +280,26 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a shorter needle": (
         lambda f: replace(f, usable_length_mm=f.usable_length_mm - 1.0), "the usable length in its",
     ),
-    "a smaller root box": (
-        lambda f: replace(f, low=f.low + np.array([0.0, 0.0, 12.0, 0.0])),
-        "its root box does not hold every line",
-    ),
-    "a smaller root box at the gate": (
-        lambda f: replace(f, high=f.high - np.array([0.0, 0.1, 0.0, 0.0])),
-        "its root box does not hold every line",
-    ),
     "an aim plane behind": (
         lambda f: replace(f, reach_mm=-f.reach_mm), "its aim plane does not lie beyond the gate",
     ),
-    "another aim plane": (lambda f: replace(f, reach_mm=f.reach_mm + 0.5), "its witnesses'"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "sentence"), CHANGES.values(), ids=CHANGES)
-def test_no_change_of_a_family_is_missed(proved: Proved, change: Change, sentence: str) -> None:
-    case, request, proof = proved
+def test_no_change_of_a_family_is_missed(proved_far: Proved, change: Change, sentence: str) -> None:
+    case, request, proof = proved_far
     changed = change(proof.families[0])
     tolerance = request.certificate_tolerance_mm
     _refused(case, request, _restated(proof, changed, tolerance), sentence)
 
 
-def test_to_claim_less_of_a_leaf_is_no_failure(proved: Proved) -> None:
-    case, request, proof = proved
+def test_to_claim_less_of_a_leaf_is_no_failure(proved_far: Proved) -> None:
+    case, request, proof = proved_far
     leaves = proof.families[0].leaves
     place = _one(leaves, Why.TOO_LONG)
     vague = _with_leaves(
-        proof.families[0], why=_changed(leaves.why, place, Why.WITNESSES),
+        proof.families[0], why=_changed(leaves.why, place, Why.BOUNDED),
         bound_mm=_changed(leaves.bound_mm, place, np.inf),
     )  # fmt: skip
     restated = _restated(proof, vague, request.certificate_tolerance_mm)
@@ -304,7 +335,7 @@ def test_a_skin_that_moved_inwards_is_found_though_all_digests_agree(proved: Pro
     other = replace(case, structures=(*case.structures[:-1], nearer))
     digests = [StructureDigest(name=s.name, digest=structure_digest(s.mesh)) for s in other.structures]  # fmt: skip
     restated = replace(proof, structures=tuple(digests))
-    _refused(other, request, restated, "where some path may not be")
+    _refused(other, request, restated, "paths may start after back_t")
     _refused(other, request, restated, "its best path does not start at the skin")
 
 
@@ -323,15 +354,18 @@ def test_a_skin_that_moved_inwards_is_found_though_all_digests_agree(proved: Pro
         ("weight", np.full(1, 0.9)),
         ("uv", np.full((1, 2), 0.6)),
         ("uv", np.array([[-1e-9, 0.5]])),
+        ("back_t", np.full(1, 0.1)),
+        ("mu", np.full(1, -0.1)),
+        ("mu", np.full(1, np.nan)),
     ],
 )
 def test_numbers_out_of_their_range_make_no_leaves(
     proved: Proved, field: str, values: np.ndarray
 ) -> None:
     leaves = proved[2].families[0].leaves
-    row = _one(leaves, Why.WITNESSES)
-    if field in {"t", "weight", "uv"}:
-        row = int(leaves.first_witness[row])
+    row = _one(leaves, Why.BOUNDED)
+    if field in {"t", "weight", "uv", "mu"}:
+        row = int((leaves.first_rule if field == "mu" else leaves.first_witness)[row])
     with pytest.raises(ProofError) as refused:
         replace(leaves, **{field: _changed(getattr(leaves, field), row, values[0])})
     assert refused.value.field == field

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.case import Case
 from planner.errors import ProofError
-from planner.proof import FamilyProof, Leaves, Proof, Why, read_proof, write_proof
+from planner.proof import FaceProof, FamilyProof, Leaves, Proof, Why, read_proof, write_proof
 from planner.proof_check import check_proof
-from planner.request import PlanRequest
+from tests.planner.proof.prover import Proved
 
-Proved = tuple[Case, PlanRequest, Proof]
 REQUEST_DOCUMENT = {"target": {"type": "point"}, "tolerance": 0.1 + 0.2, "sides": ["left"]}
 
 
@@ -34,7 +32,7 @@ def _same(one: object, two: object) -> bool:
     if isinstance(one, tuple):
         assert isinstance(two, tuple)
         return len(one) == len(two) and all(map(_same, one, two))
-    if isinstance(one, (Proof, FamilyProof, Leaves)):
+    if isinstance(one, (Proof, FamilyProof, FaceProof, Leaves)):
         return all(_same(getattr(one, f.name), getattr(two, f.name)) for f in fields(one))
     return one == two
 
@@ -126,10 +124,14 @@ BAD: list[tuple[str, object]] = [
     ("families[0].leaves", True),
     ("families[0].reach_mm", "9"),
     ("families[0].reach_mm", "inf"),
-    ("families[0].low", [1, 2, 3]),
-    ("families[0].low", [1, 2, 3, "4"]),
-    ("families[0].low", [1, 2, 3, [4]]),
-    ("families[0].low", [True, True, True, True]),
+    ("families[0].faces[1].low", [1, 2, 3]),
+    ("families[0].faces[1].low", [1, 2, 3, "4"]),
+    ("families[0].faces[1].low", [1, 2, 3, [4]]),
+    ("families[0].faces[1].low", [True, True, True, True]),
+    ("families[0].faces[1].kind", "gate"),
+    ("families[0].faces[1].plane", -1),
+    ("families[0].faces[1].rules", [[1.0]]),
+    ("families[0].faces", None),
     ("families[0].upper_bound_mm", "nan"),
     ("families[0].target.offsets", [1.0]),
     ("families[0].gate.window_wkt", "POINT (0 0)"),
@@ -159,7 +161,8 @@ def test_a_value_that_is_not_as_it_should_be_is_refused_by_field(
         ("more", 1, "proof.json"),
         ("planner_version", LEFT_OUT, "proof.json"),
         ("structures[1].digest", LEFT_OUT, "proof.json.structures[1]"),
-        ("families[0].leaves", 3, "family-0.npz.level"),
+        ("families[0].leaves", 3, "family-0.npz.face_of"),
+        ("families[0].faces[0].rules", [], "rule"),
         ("classes[0].family", 7, "classes[0].family"),
     ],
 )
@@ -238,7 +241,7 @@ def test_a_bound_lowered_in_the_files_and_sealed_again_is_found(
 ) -> None:
     case, request, proof = proved
     leaves = proof.families[0].leaves
-    lower = np.where(leaves.why == Why.WITNESSES, leaves.bound_mm - 0.01, -np.inf)
+    lower = np.where(leaves.why == Why.BOUNDED, leaves.bound_mm - 0.01, -np.inf)
     _repacked(folder, bound_mm=lower)
     _edited(folder, lambda d: d["families"][0].update(upper_bound_mm=lower.max()))
     report = check_proof(case, request, read_proof(folder)[0])

@@ -12,10 +12,9 @@ from planner.proof import ClassProof, Proof, StructureDigest, Unsearched, struct
 from planner.proof_check import check_proof
 from planner.request import PlanRequest
 from planner.result import Status
+from tests.planner.proof.prover import Proved, proof_of
+from tests.planner.proof.world import REQUEST, small_case
 
-Proved = tuple[Case, PlanRequest, Proof]
-Prove = Callable[..., Proved]
-MakeCase = Callable[..., Case]
 ClassChange = Callable[[ClassProof], ClassProof]
 
 
@@ -25,21 +24,17 @@ def _refused(case: Case, request: PlanRequest, proof: Proof, sentence: str) -> N
     assert any(sentence in failure for failure in report.failures), report.failures
 
 
-def test_it_holds_that_no_path_is_safe(
-    prove: Prove, small_case: MakeCase, request_: PlanRequest
-) -> None:
-    strict = replace(request_, policy=policy_with({Kind.SCREW: (13.0, 13.0)}))
-    case, request, proof = prove(small_case(), strict)
+def test_it_holds_that_no_path_is_safe() -> None:
+    strict = replace(REQUEST, policy=policy_with({Kind.SCREW: (13.0, 13.0)}))
+    case, request, proof = proof_of(small_case(), strict)
     assert proof.classes[0].status is Status.INFEASIBLE
     assert check_proof(case, request, proof).failures == ()
-    _refused(case, replace(request, policy=request_.policy), proof, "below its witnesses'")
+    _refused(case, replace(request, policy=REQUEST.policy), proof, "below its witnesses'")
     falsely = replace(proof, classes=(replace(proof.classes[0], status=Status.FOUND),))
     _refused(case, request, falsely, "its status is found, but its numbers say infeasible")
 
 
-def test_a_window_that_hardware_fills_needs_no_family(
-    small_case: MakeCase, request_: PlanRequest, proved: Proved
-) -> None:
+def test_a_window_that_hardware_fills_needs_no_family(proved: Proved) -> None:
     case = small_case(shaft_mm=32.0)
     nothing = replace(
         proved[2].classes[0], family=None, status=Status.INFEASIBLE, best_margin_mm=None,
@@ -47,8 +42,8 @@ def test_a_window_that_hardware_fills_needs_no_family(
     )  # fmt: skip
     proof = replace(proved[2], families=(), classes=(nothing,))
     digests = [StructureDigest(name=s.name, digest=structure_digest(s.mesh)) for s in case.structures]  # fmt: skip
-    assert check_proof(case, request_, replace(proof, structures=tuple(digests))).holds
-    _refused(proved[0], request_, proof, "its window is not empty, but no family is named")
+    assert check_proof(case, REQUEST, replace(proof, structures=tuple(digests))).holds
+    _refused(proved[0], REQUEST, proof, "its window is not empty, but no family is named")
 
 
 CLASS_CHANGES: dict[str, tuple[ClassChange, str]] = {
