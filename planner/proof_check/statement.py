@@ -208,7 +208,7 @@ def _path_failures(space: Space, claim: ClassProof, gate: Gate, needle: Needle) 
 
 def _through_gate(gate: Gate, entry: Point, tip: Point) -> bool:
     start, end = gate.coordinates(entry), gate.coordinates(tip)
-    if not start[2] <= 0.0 <= end[2] or start[2] == end[2]:
+    if start[2] > EQUAL_MM or end[2] < -EQUAL_MM or start[2] >= end[2]:
         return False
     step = (end - start) / (end[2] - start[2])
     pierced = shapely.Point(*(start - start[2] * step)[:2])
