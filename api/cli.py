@@ -1,4 +1,4 @@
-"""The command line: ``trocar demo | plan | evaluate | check | serve | phantom``.
+"""The command line: ``trocar demo | plan | verify-proof | evaluate | check | serve | phantom``.
 
 Exit status 0: done (a safe path, or an honest 'none'); 2: the input is wrong, with the reason on
 standard error; 1: our fault. With ``--json`` standard output is JSON and nothing else.
@@ -21,6 +21,7 @@ from api.cli_files import announce, read_request, write_check, write_plan
 from api.documents import dump, plan_document, trajectory_document
 from api.problems import problem_of
 from api.progress import shown_progress
+from api.proofs import checked_proof, print_report, report_document
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import EvaluationDocument, PlanRequestDocument, checked
 from api.tables import print_case, print_plan, print_trajectory
@@ -138,6 +139,27 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     else:
         print_plan(_console(), made)
     announce(notes)
+
+
+@app.command()
+@_refusals()
+def verify_proof(
+    case_path: CasePath,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A proof that plan has written.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof against a case, without searching; status 2 and the reasons if it fails."""
+    with shown_progress() as progress:
+        made = checked_proof(case_path, folder, progress)
+    if as_json:
+        sys.stdout.write(dump(report_document(made)))
+    elif made.report.holds:
+        print_report(_console(), made)
+    if not made.report.holds:
+        for failure in made.report.failures:
+            typer.echo(f"trocar: the proof does not hold: {failure}", err=True)
+        raise typer.Exit(2)
 
 
 @app.command()

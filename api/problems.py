@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geometry.mesh import MeshError
-from planner.errors import CaseError, InputError, RequestError
+from planner.errors import CaseError, InputError, ProofError, RequestError
 
 MEDIA_TYPE = "application/problem+json"
 _LONGEST_MESSAGE = 800
@@ -30,11 +30,11 @@ class UnknownIdError(InputError):
 
 
 class StalePlanError(InputError):
-    """The plan was made by another version of the planner, so it cannot be drawn by this one."""
+    """The plan was made by another version of the planner: this one cannot draw or prove it."""
 
 
 class PlanNotDoneError(InputError):
-    """The plan has not been made, so there is nothing to draw."""
+    """The plan has not been made, so there is nothing to draw or to prove."""
 
 
 class NotReadyError(RuntimeError):
@@ -69,6 +69,7 @@ class Answer:
 
 
 ANSWERS: dict[type[Exception], Answer] = {
+    ProofError: Answer(422, "proof", "The proof cannot be used"),
     CaseError: Answer(422, "case", "The case cannot be used"),
     MeshError: Answer(422, "case", "The case cannot be used"),
     RequestError: Answer(422, "request", "The request cannot be used"),

@@ -226,6 +226,15 @@ class PlanRequestDocument(Document):
             digest=canonical_digest(self._canonical(policy)),
         )
 
+    def written_out(self) -> dict[str, Any]:
+        """Return the request as JSON with every default in it; it reads as the same request."""
+        policy = _policy(self.policy)
+        rules = {
+            kind.value: {"hard_mm": rule.hard_mm, "preferred_mm": rule.preferred_mm}
+            for kind, rule in policy.rules.items()
+        }
+        return {**self._canonical(policy), "policy": rules}
+
     def _canonical(self, policy: Policy) -> dict[str, Any]:
         """Return every choice in force, so that two ways to ask the same have one digest."""
         return {

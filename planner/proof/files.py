@@ -62,11 +62,7 @@ def write_proof(proof: Proof, request_document: Mapping[str, Any], folder: Path)
     Raises:
         ProofError: If there is something else in the folder, or it cannot be written.
     """
-    if folder.exists() and not _replaceable(folder):
-        raise ProofError(
-            f"{folder} holds something else than a proof; name a new folder, or empty this one",
-            field="proof", code="not-a-proof",
-        )  # fmt: skip
+    require_place(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".proof-", dir=folder.parent) as made:
@@ -80,8 +76,20 @@ def write_proof(proof: Proof, request_document: Mapping[str, Any], folder: Path)
         ) from error
 
 
+def require_place(folder: Path) -> None:
+    """Let a proof be written to a folder that is not there, is empty, or holds a proof only.
+
+    Raises:
+        ProofError: ``not-a-proof`` for any other.
+    """
+    if folder.exists() and not _replaceable(folder):
+        raise ProofError(
+            f"{folder} holds something else than a proof; name a new folder, or empty this one",
+            field="proof", code="not-a-proof",
+        )  # fmt: skip
+
+
 def _replaceable(folder: Path) -> bool:
-    """Whether a folder is empty, or a proof and nothing else."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}

@@ -151,7 +151,9 @@ def test_a_target_in_short_is_the_target_in_full(text: str, document: dict[str, 
     assert checked(PlanRequestDocument, {"target": document}).target.type == document["type"]
 
 
-@pytest.mark.parametrize("command", ["demo", "plan", "evaluate", "check", "serve", "phantom"])
+@pytest.mark.parametrize(
+    "command", ["demo", "plan", "verify-proof", "evaluate", "check", "serve", "phantom"]
+)
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     done = run(command, "--help")
     assert done.exit_code == 0

@@ -1,0 +1,111 @@
+"""Proofs at the borders: read, checked against a case, and reported."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from api import DISCLAIMER
+from api.progress import Report
+from api.schemas import PlanRequestDocument, checked
+from planner.case_io import load_case
+from planner.proof import Proof, Why, read_proof
+from planner.proof_check import CheckReport, check_proof
+
+REPORT_SCHEMA = "trocar/proof-report/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A proof that was checked: the proof, the request it is about, and what was found."""
+
+    proof: Proof
+    request: Mapping[str, Any]
+    report: CheckReport
+
+
+def checked_proof(case_path: Path, folder: Path, progress: Report) -> Checked:
+    """Check the proof in a folder against a case.
+
+    Raises:
+        ProofError: If it cannot be read.
+        CaseError: If the case cannot.
+        RequestError: If the request in the proof cannot be put to the case.
+    """
+    progress("reading the proof", 0.0)
+    proof, document = read_proof(folder)
+    request = checked(PlanRequestDocument, document).request()
+    progress("reading the case", 0.2)
+    case = load_case(case_path)
+    progress("checking the proof", 0.4)
+    return Checked(proof=proof, request=document, report=check_proof(case, request, proof))
+
+
+def report_document(made: Checked) -> dict[str, Any]:
+    """Return what was checked and found, as JSON."""
+    proof, report = made.proof, made.report
+    return {
+        "schema": REPORT_SCHEMA,
+        "holds": report.holds,
+        "failures": list(report.failures),
+        "case_digest": proof.case_digest,
+        "request_digest": proof.request_digest,
+        "planner_version": proof.planner_version,
+        "target": made.request["target"],
+        "classes": [
+            {
+                "approach": c.approach, "side": c.side, "needle": c.needle, "status": c.status,
+                "best_margin_mm": _finite(c.best_margin_mm),
+                "upper_bound_mm": _finite(c.upper_bound_mm), "family": c.family,
+            }
+            for c in proof.classes
+        ],
+        "unsearched": [
+            {"approach": u.approach, "side": u.side, "needle": u.needle, "reason": u.reason}
+            for u in proof.unsearched
+        ],
+        "families": [
+            {
+                "leaves": f.leaves,
+                "by_why": {why.name.lower(): f.by_why[why] for why in Why},
+                "tubes": f.tubes, "bound_mm": _finite(f.bound_mm),
+            }
+            for f in report.families
+        ],
+    }  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def print_report(console: Console, made: Checked) -> None:
+    """Print what a proof that holds has proved, class by class."""
+    table = Table(title="What is proved", title_justify="left", title_style="bold")
+    for column in ("approach", "side", "needle", "status"):
+        table.add_column(column)
+    for column in ("best margin mm", "no margin above mm", "boxes", "measured tubes"):
+        table.add_column(column, justify="right")
+    for c in made.proof.classes:
+        family = None if c.family is None else made.report.families[c.family]
+        table.add_row(
+            c.approach, c.side, c.needle, c.status, _shown(c.best_margin_mm),
+            _shown(c.upper_bound_mm), str(family.leaves if family else 0),
+            str(family.tubes if family else 0),
+        )  # fmt: skip
+    console.print(table)
+    for u in made.proof.unsearched:
+        console.print(f"  nothing of {u.approach} {u.side} {u.needle}: {u.reason}", markup=False)
+    asked = ", ".join(f"{key} {value}" for key, value in made.request["target"].items())
+    console.print(f"\nThe proof holds for this case. It is about: {asked}", markup=False)
+    console.print(f"[dim]{DISCLAIMER}[/dim]")
+
+
+def _shown(value: float | None) -> str:
+    if value is None or math.isinf(value):
+        return "-"
+    return f"{value:.4f}" if abs(value) >= 0.0005 else f"{value:.1e}"
