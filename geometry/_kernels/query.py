@@ -133,23 +133,40 @@ def _point_box(px, py, pz, low, high, node):
 
 
 @numba.njit(**OPTIONS)
-def _segment_box(a, d, low, high, node):
-    """Lower bound on the distance from a segment to a node: by its sphere, and by its box."""
+def _sideways(d, axes):
+    """Fill ``axes`` (3, 3) with unit vectors across ``d`` and each coordinate axis; 0 for none."""
+    for k in range(3):
+        u, v = d[(k + 1) % 3], d[(k + 2) % 3]
+        size = math.sqrt(u * u + v * v)
+        near = 1.0 / size if size > 0.0 else 0.0
+        axes[k, k], axes[k, (k + 1) % 3], axes[k, (k + 2) % 3] = 0.0, -v * near, u * near
+
+
+@numba.njit(**OPTIONS)
+def _segment_box(a, d, axes, low, high, node):
+    """Lower bound on the distance from a segment to a node.
+
+    The largest of: the gap to the node's sphere, the gap along the coordinate axes, and the gaps
+    along the directions across them and the segment (``_sideways``).
+    """
     cx = 0.5 * (low[node, 0] + high[node, 0])
     cy = 0.5 * (low[node, 1] + high[node, 1])
     cz = 0.5 * (low[node, 2] + high[node, 2])
     hx, hy, hz = high[node, 0] - cx, high[node, 1] - cy, high[node, 2] - cz
+    rx, ry, rz = cx - a[0], cy - a[1], cz - a[2]
+    bx = max(abs(rx - 0.5 * d[0]) - 0.5 * abs(d[0]) - hx, 0.0)
+    by = max(abs(ry - 0.5 * d[1]) - 0.5 * abs(d[1]) - hy, 0.0)
+    bz = max(abs(rz - 0.5 * d[2]) - 0.5 * abs(d[2]) - hz, 0.0)
+    best = math.sqrt(bx * bx + by * by + bz * bz)
     dd = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-    s = 0.0
-    if dd > 0.0:
-        s = ((cx - a[0]) * d[0] + (cy - a[1]) * d[1] + (cz - a[2]) * d[2]) / dd
-        s = min(max(s, 0.0), 1.0)
-    x, y, z = a[0] + s * d[0] - cx, a[1] + s * d[1] - cy, a[2] + s * d[2] - cz
-    sphere = math.sqrt(x * x + y * y + z * z) - math.sqrt(hx * hx + hy * hy + hz * hz)
-    bx = max(abs(a[0] + 0.5 * d[0] - cx) - 0.5 * abs(d[0]) - hx, 0.0)
-    by = max(abs(a[1] + 0.5 * d[1] - cy) - 0.5 * abs(d[1]) - hy, 0.0)
-    bz = max(abs(a[2] + 0.5 * d[2] - cz) - 0.5 * abs(d[2]) - hz, 0.0)
-    return max(sphere, math.sqrt(bx * bx + by * by + bz * bz)) * (1.0 - 1e-12) - 1e-12
+    s = min(max((rx * d[0] + ry * d[1] + rz * d[2]) / dd, 0.0), 1.0) if dd > 0.0 else 0.0
+    x, y, z = rx - s * d[0], ry - s * d[1], rz - s * d[2]
+    best = max(best, math.sqrt(x * x + y * y + z * z) - math.sqrt(hx * hx + hy * hy + hz * hz))
+    for k in range(3):
+        ax, ay, az = axes[k, 0], axes[k, 1], axes[k, 2]
+        gap = abs(rx * ax + ry * ay + rz * az) - hx * abs(ax) - hy * abs(ay) - hz * abs(az)
+        best = max(best, gap)
+    return best * (1.0 - 1e-12) - 1e-12
 
 
 @numba.njit(**OPTIONS)
@@ -193,6 +210,8 @@ def segment_query(tree, a, b, bound):
     nodes = np.empty(STACK, np.int32)
     bounds = np.empty(STACK)
     d = b - a
+    axes = np.empty((3, 3))
+    _sideways(d, axes)
     best, found, at, qx, qy, qz = bound, -1, 0.0, 0.0, 0.0, 0.0
     depth, nodes[0], bounds[0] = 1, 0, -FAR
     while depth > 0:
@@ -207,8 +226,8 @@ def segment_query(tree, a, b, bound):
                 if distance - tree.offset[i] < best:
                     best, found, at, qx, qy, qz = distance - tree.offset[i], i, s, x, y, z
             continue
-        one = _segment_box(a, d, tree.low, tree.high, start) - tree.slack[start]
-        two = _segment_box(a, d, tree.low, tree.high, start + 1) - tree.slack[start + 1]
+        one = _segment_box(a, d, axes, tree.low, tree.high, start) - tree.slack[start]
+        two = _segment_box(a, d, axes, tree.low, tree.high, start + 1) - tree.slack[start + 1]
         near = start if one <= two else start + 1
         nodes[depth], bounds[depth] = 2 * start + 1 - near, max(one, two)
         nodes[depth + 1], bounds[depth + 1] = near, min(one, two)
@@ -223,11 +242,13 @@ def segment_crossings(tree, a, b):
     hits = np.empty(64)
     found = 0
     d = b - a
+    axes = np.empty((3, 3))
+    _sideways(d, axes)
     depth, nodes[0] = 1, 0
     while depth > 0:
         depth -= 1
         node = nodes[depth]
-        if _segment_box(a, d, tree.low, tree.high, node) > 0.0:
+        if _segment_box(a, d, axes, tree.low, tree.high, node) > 0.0:
             continue
         start = tree.first[node]
         if tree.count[node] == 0:

@@ -107,7 +107,7 @@ def _new_boxes(family: LineFamily, budget: int) -> _kernels.Boxes:
         np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, np.nan),
         np.full(most, -1, np.int8),
         np.empty(most, np.int32), np.array([len(roots), len(roots), 0, 0]),
-        np.empty((2 * most, 4)), np.empty((2 * most, 2), np.int32),
+        np.empty((3 * most, 4)), np.empty((3 * most, 2), np.int32),
     )  # fmt: skip
     boxes.shape[: len(roots)] = roots
     boxes.bound[: len(roots)] = mesh_kernels.FAR

@@ -15,14 +15,13 @@ import numba
 import numpy as np
 
 from geometry._kernels import FAR, OPTIONS, Grid, Tree, interpolate, point_query, segment_query
-from planner.search._kernels.lines import window_distance, within_skin
+from planner.search._kernels.lines import skin_exit, window_distance, within_skin
 from planner.search._kernels.weighing import weigh
 
 ROUNDING_MM = 1e-6
 STEP_MM = 1.0
 POINTS = 8  # surface points that a box keeps in mind
 RULES = 24  # rules that a box weighs at most
-FINE_STEPS = 0.4
 NEAR_LIMIT_MM = 12.0  # within this of the needle's length the skin is asked exactly
 
 BOUNDED, NO_WINDOW, NO_RULE, NO_TIP, TOO_LONG, SPLIT = 0, 1, 2, 3, 4, 255
@@ -360,6 +359,8 @@ def is_too_long(family, space, h, back, reach, speed, work):
         return False, back
     if (back - needed) * speed > NEAR_LIMIT_MM:
         return False, back
+    if skin_exit(family, space.skin, work.start, work.step) >= needed:
+        return False, back
     width = max(box_spread(h, 0.0), box_spread(h, needed)) + ROUNDING_MM
     if within_skin(family, space.skin, work.start, work.step, needed - ROUNDING_MM, width):
         return True, needed - ROUNDING_MM
@@ -367,14 +368,17 @@ def is_too_long(family, space, h, back, reach, speed, work):
 
 
 @numba.njit(**OPTIONS)
-def examine(family, faces, space, points, info, count, face, x, h, kept, enough, result, work):
+def examine(
+    family, faces, space, points, info, count, face, x, h, kept, enough, worth, result, work
+):
     """Bound the slack of every path of a box from above.
 
     Args:
         points: Surface points known so far (gate coordinates and required distance), with
-            ``info`` (owner, triangle); ``count`` are in use. At most one is appended.
+            ``info`` (owner, triangle); ``count`` are in use. At most two are appended.
         kept: Points that bounded the parent; replaced by those that bound this box.
         enough: A bound this low settles the box.
+        worth: A middle line is measured if it may have more slack than this.
         result: Filled with: bound, back, reach, t of the grid's bound (or NaN), upper bound on the
             middle line's slack, owner of the deciding point (or -1), number to split.
 
@@ -408,12 +412,16 @@ def examine(family, faces, space, points, info, count, face, x, h, kept, enough,
         if by_grid <= enough and by_grid < bound:
             result[0], result[3], result[4] = by_grid, t, middle
             return BOUNDED, count
-        # The grid names the tightest place; in a box finer than the grid its error would choose.
-        fine = box_spread(h, t) < FINE_STEPS * space.grid.spacing
-        ends = (back, reach) if fine else (t, t)
-        limit = middle_too if fine else by_grid - box_spread(h, t)
-        found = ask(space, family, points, count, info, ends, limit, work)
-        if found >= 0:
+        # First the tightest place that the grid names; then, should the middle line still look
+        # better than what is known, the tightest place there is.
+        for turn in range(2):
+            if bound <= enough or (turn == 1 and middle <= worth):
+                break
+            ends = (t, t) if turn == 0 else (back, reach)
+            limit = by_grid - box_spread(h, t) if turn == 0 else middle
+            found = ask(space, family, points, count, info, ends, limit, work)
+            if found < 0:
+                continue
             count += 1
             _forget(kept, known, work)
             kept[POINTS - 1] = found
@@ -421,6 +429,7 @@ def examine(family, faces, space, points, info, count, face, x, h, kept, enough,
             middle = min(middle, middle_too)
             total = rule_rows(family, faces, face, x, h, back, reach, speed, work, known)
             bound = weigh(work.rows, known, total, h, work.weights, work.sums) + ROUNDING_MM
+            _keep(kept, known, work)
         if by_grid < bound:
             bound, result[3] = by_grid, t
     result[0], result[4], result[6] = bound, middle, _split_axis(h, known, result[3], work)

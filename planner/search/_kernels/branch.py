@@ -125,7 +125,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
             enough = max(best + aim, floor)
             why, boxes.sizes[2] = examine(
                 family, faces, space, boxes.points, boxes.info, boxes.sizes[2], face, x, h, kept,
-                enough, result, work,
+                enough, max(best, floor) + GRID_MM, result, work,
             )  # fmt: skip
             boxes.sizes[3] += 1
             box = parent if whole else boxes.sizes[0]

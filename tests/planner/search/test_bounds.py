@@ -128,7 +128,7 @@ def _examined(
     for _ in range(3):
         why, count = _kernels.examine(
             family.arrays, family.face_arrays, family.scene.space, points, info, count, face,
-            centre, half, kept, enough, result, work,
+            centre, half, kept, enough, enough, result, work,
         )  # fmt: skip
     return int(why), float(result[0])
 
