@@ -16,7 +16,9 @@ from planner.result import (
     Certificate,
     Clearance,
     Misplacement,
+    Opening,
     Plan,
+    Status,
     Tolerance,
     Trajectory,
     View,
@@ -211,6 +213,30 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
         "limiting_structures": list(certificate.limiting_structures),
         "boxes_examined": int(certificate.boxes_examined),
         "statement": certificate.statement,
+        "why_not": _why_not(certificate),
+    }
+
+
+def _why_not(certificate: Certificate) -> dict[str, Any] | None:
+    if certificate.status is not Status.INFEASIBLE:
+        return None
+    return {
+        "blocked_by": list(certificate.blocked_by),
+        "openings": [_opening(opening) for opening in certificate.openings],
+    }
+
+
+def _opening(opening: Opening) -> dict[str, Any]:
+    return {
+        "change": opening.change.value,
+        "subject": opening.subject,
+        "hard_mm": _optional_length(opening.hard_mm),
+        "margin_mm": length_mm(opening.margin_mm),
+        "approach": opening.approach.value,
+        "side": opening.side.value,
+        "needle": opening.needle,
+        "entry_skin_mm": point_mm(opening.entry_skin_mm),
+        "tip_mm": point_mm(opening.tip_mm),
     }
 
 

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from api import DISCLAIMER
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
+from planner.result import Change, Status
 
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 
@@ -80,6 +81,50 @@ _TRAJECTORY = {
     },
 }
 
+_OPENING = {
+    "type": "object",
+    "description": "One change that gives a safe path, with that path, measured with the change",
+    "required": ["change", "subject", "hard_mm", "margin_mm", "needle", "entry_skin_mm", "tip_mm"],
+    "properties": {
+        "change": {"enum": [change.value for change in Change]},
+        "subject": _STRING,
+        "hard_mm": {"type": ["number", "null"]},
+        "margin_mm": _NUMBER,
+        "approach": _STRING,
+        "side": _STRING,
+        "needle": _STRING,
+        "entry_skin_mm": _POINT,
+        "tip_mm": _POINT,
+    },
+}
+
+_CERTIFICATE = {
+    "type": "object",
+    "description": "What was proved about one approach, side and needle",
+    "required": ["approach", "side", "needle", "status", "best_margin_mm", "upper_bound_mm"],
+    "properties": {
+        "approach": _STRING,
+        "side": _STRING,
+        "needle": _STRING,
+        "status": {"enum": [status.value for status in Status]},
+        "best_margin_mm": {"type": ["number", "null"]},
+        "upper_bound_mm": {"type": ["number", "null"]},
+        "tolerance_mm": _NUMBER,
+        "limiting_structures": {"type": "array", "items": _STRING},
+        "boxes_examined": {"type": "integer"},
+        "statement": _STRING,
+        "why_not": {
+            "type": ["object", "null"],
+            "description": "only where the status is infeasible",
+            "required": ["blocked_by", "openings"],
+            "properties": {
+                "blocked_by": {"type": "array", "items": _STRING},
+                "openings": {"type": "array", "items": {"$ref": _REF.format(model="Opening")}},
+            },
+        },
+    },
+}
+
 _PLAN = {
     "type": "object",
     "required": ["schema", "outcome", "explanation", "trajectories", "certificates"],
@@ -91,7 +136,7 @@ _PLAN = {
         "outcome": {"enum": ["found", "no_safe_path", "target_unreachable", "stopped"]},
         "explanation": _STRING,
         "trajectories": {"type": "array", "items": {"$ref": _REF.format(model="Trajectory")}},
-        "certificates": {"type": "array", "items": {"type": "object"}},
+        "certificates": {"type": "array", "items": {"$ref": _REF.format(model="Certificate")}},
         "timings_s": {"type": "object"},
     },
 }
@@ -195,6 +240,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         **components.get("schemas", {}),
         **bodies["$defs"],
         "Case": _CASE,
+        "Certificate": _CERTIFICATE,
+        "Opening": _OPENING,
         "Plan": _PLAN,
         "PlanState": _PLAN_STATE,
         "Problem": _PROBLEM,

@@ -12,10 +12,11 @@ from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.case import Case, Side
 from planner.result import Certificate, Clearance, Plan, Trajectory, View, ViewRole
+from planner.why_not import told
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print a plan: the ranked trajectories, what was searched, and the explanation.
+    """Print a plan: ranked trajectories, what was searched, the explanation, what would open ways.
 
     The explanation ends with what it must not be used for.
     """
@@ -24,6 +25,10 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(_certificates(plan.certificates))
     console.print(f"\n[bold]{plan.outcome.value.replace('_', ' ')}[/bold]: ", end="")
     console.print(plan.explanation, markup=False)
+    for c in plan.certificates:
+        if c.openings:
+            way = f"{c.approach.value} {c.side.value} {c.needle}"
+            console.print(f"  {way}: {told(c.openings)}", markup=False)
     for trajectory in plan.trajectories:
         for caution in trajectory.cautions:
             console.print(f"  {trajectory.rank}: {caution}", markup=False)

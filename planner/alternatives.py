@@ -91,17 +91,18 @@ def _room(question: Question, search: ClassSearch) -> _Room | None:
         return None
     radius = search.needle.radius_mm
     family = replace(search.family, scene=_preferred(question, search.family.scene))
-    lattice, slack = _lattice(family)
+    lines = lattice(family)
+    slack = np.array([family.slack(x) for x in lines])
     high = maximum_filter(slack.reshape(LATTICE), size=3, mode="nearest").ravel()
     order = np.argsort(-slack, kind="stable")
     roomy = order[slack[order] >= radius]
     if len(roomy) == 0:
         return None
     best = search.result.optima[0].line
-    known = best if family.slack(best) >= radius else polish(family, lattice[roomy[0]]).line
+    known = best if family.slack(best) >= radius else polish(family, lines[roomy[0]]).line
     return _Room(
-        family=family, radius_mm=radius, lines=lattice[roomy], known=known,
-        summits=lattice[roomy[slack[roomy] == high[roomy]]],
+        family=family, radius_mm=radius, lines=lines[roomy], known=known,
+        summits=lines[roomy[slack[roomy] == high[roomy]]],
         depth_mm=float(family.gate.coordinates(question.region.centre_mm)[2]),
     )  # fmt: skip
 
@@ -115,14 +116,13 @@ def _preferred(question: Question, scene: Scene) -> Scene:
     )
 
 
-def _lattice(family: LineFamily) -> tuple[Lines, PerLine]:
-    """Return lines all over a family, and their slack."""
+def lattice(family: LineFamily) -> Lines:
+    """Return lines all over a family."""
     box = family.root_box()
     axes = [
         box[k] + box[4 + k] * (2.0 * (np.arange(n) + 0.5) / n - 1.0) for k, n in enumerate(LATTICE)
     ]
-    lines = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
-    return lines, np.array([family.slack(x) for x in lines])
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
 
 
 def _climbed(room: _Room, family: LineFamily, allowed: Bool[np.ndarray, " _"]) -> Numbers | None:

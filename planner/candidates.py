@@ -4,6 +4,7 @@ They are the best path of every class, and the alternatives of each approach and
 needle where a thinner one already runs is none: it would only have less margin.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ class Candidate:
         path: Skin to tip, patient LPS.
         comfortable: Whether it keeps every preferred distance.
         margin_mm: The smallest margin to any structure.
-        tilt_rad: Tilt about the entry up to which every hard limit provably holds.
+        tilt_rad: Tilt about the entry up to which every hard limit provably holds; pi where there
+            is none.
         length_mm: Skin to tip.
         obliquity_rad: Angle to the bone's way from back to front.
         reach_mm: How much deeper the needle could go.
@@ -53,18 +55,49 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeasuredPath:
+    """A path with its clearances to every structure."""
+
+    path: Path
+    clearances: tuple[Clearance, ...]
+
+    @property
+    def margin_mm(self) -> float:
+        """The smallest margin."""
+        return least_margin(self.clearances)[0]
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Names of the structures whose hard limit it breaks."""
+        limited = [(c.structure, c.margin_mm) for c in self.clearances]
+        return tuple(name for name, margin in limited if margin is not None and margin < 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MeasuredClass:
     """A searched class and its paths that end in the target, measured on the meshes.
 
     Attributes:
         search: The search.
-        best_margin_mm: The largest margin among them; None if no path ends in the target.
-        candidates: The safe ones that run where no thinner needle's does.
+        best: The best path that it found, safe or not; None if none ends in the target.
+        candidates: Safe paths that run where no thinner needle's does.
     """
 
     search: ClassSearch
-    best_margin_mm: float | None
+    best: MeasuredPath | None
     candidates: tuple[Candidate, ...]
+
+    @property
+    def best_margin_mm(self) -> float | None:
+        """The largest margin measured, if any."""
+        found = [] if self.best is None else [self.best.margin_mm]
+        return max([*found, *(c.margin_mm for c in self.candidates)], default=None)
+
+    @property
+    def proved_out(self) -> bool:
+        """Whether it was proved to have no safe path."""
+        result = self.search.result
+        return result is None or result.upper_bound_mm < self.search.needle.radius_mm
 
 
 def same_way(a: Path, b: Path) -> bool:
@@ -95,30 +128,22 @@ def _measured_class(
     question: Question, search: ClassSearch, known: Sequence[Candidate]
 ) -> MeasuredClass:
     """Measure the best path of a class, and its alternatives if no thinner needle has any."""
-    path, measured = _best(question, search)
-    if path is None or measured is None:
-        return MeasuredClass(search=search, best_margin_mm=None, candidates=())
-    margin, _ = least_margin(measured)
+    best = _best(question, search)
     safe: list[Candidate] = []
-    if margin >= 0.0 and not _runs_by(path, known):
-        safe.append(_candidate(question, search, path, measured))
+    if best is not None and best.margin_mm >= 0.0 and not _runs_by(best.path, known):
+        safe.append(_candidate(question, search, best))
     if safe and not known:
         safe += _alternatives(question, search, safe)
-    best = max(margin, *(c.margin_mm for c in safe)) if safe else margin
-    return MeasuredClass(search=search, best_margin_mm=best, candidates=tuple(safe))
+    return MeasuredClass(search=search, best=best, candidates=tuple(safe))
 
 
-def _best(
-    question: Question, search: ClassSearch
-) -> tuple[Path, tuple[Clearance, ...]] | tuple[None, None]:
-    """Return the best path of a class that ends in the target, with its clearances."""
-    if search.family is not None and search.result is not None:
-        for optimum in search.result.optima:
-            path = search.family.path(optimum.line)
-            measured = None if path is None else _measured(question, search.needle, path)
-            if path is not None and measured is not None:
-                return path, measured
-    return None, None
+def _best(question: Question, search: ClassSearch) -> MeasuredPath | None:
+    """Return the best path of a class that ends in the target."""
+    if search.family is None or search.result is None:
+        return None
+    paths = (search.family.path(optimum.line) for optimum in search.result.optima)
+    measured = (_measured(question, search.needle, path) for path in paths if path is not None)
+    return next((m for m in measured if m is not None), None)
 
 
 def _alternatives(
@@ -129,8 +154,8 @@ def _alternatives(
     before = len(kept)
     for path in alternatives(question, search):
         measured = None if _runs_by(path, kept) else _measured(question, search.needle, path)
-        if measured is not None and is_comfortable(measured, question.policy):
-            kept.append(_candidate(question, search, path, measured))
+        if measured is not None and is_comfortable(measured.clearances, question.policy):
+            kept.append(_candidate(question, search, measured))
     return [c for c in kept[before:] if c.margin_mm >= 0.0]
 
 
@@ -138,12 +163,13 @@ def _runs_by(path: Path, known: Iterable[Candidate]) -> bool:
     return any(same_way(path, c.path) for c in known)
 
 
-def _measured(question: Question, needle: Needle, path: Path) -> tuple[Clearance, ...] | None:
+def _measured(question: Question, needle: Needle, path: Path) -> MeasuredPath | None:
     """Measure a path that ends in the target; return None for another."""
     if not ends_in_target(question, path[-1].end_mm):
         return None
     through = meant_to_pass(question.prepared.case, question.bone)
-    return clearances(question.prepared, path, needle.radius_mm, question.policy, through)
+    measured = clearances(question.prepared, path, needle.radius_mm, question.policy, through)
+    return MeasuredPath(path=path, clearances=measured)
 
 
 def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
@@ -151,15 +177,13 @@ def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
     return all(c.traversed or c.distance_mm >= policy.rule(c.kind).preferred_mm for c in measured)
 
 
-def _candidate(
-    question: Question, search: ClassSearch, path: Path, measured: tuple[Clearance, ...]
-) -> Candidate:
-    margin, _ = least_margin(measured)
-    forgiven = tolerance(question, path, search.needle.radius_mm, measured)
+def _candidate(question: Question, search: ClassSearch, measured: MeasuredPath) -> Candidate:
+    path, radius = measured.path, search.needle.radius_mm
+    forgiven = tolerance(question, path, radius, measured.clearances)
     return Candidate(
         gate=search.gate, needle=search.needle, path=path,
-        comfortable=is_comfortable(measured, question.policy), margin_mm=margin,
-        tilt_rad=0.0 if forgiven is None else forgiven.angle_rad,
+        comfortable=is_comfortable(measured.clearances, question.policy),
+        margin_mm=measured.margin_mm, tilt_rad=math.pi if forgiven is None else forgiven.angle_rad,
         length_mm=path_length_mm(path), obliquity_rad=obliquity_rad(question, path),
         reach_mm=reach_mm(question, search.needle, path),
     )  # fmt: skip

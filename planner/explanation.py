@@ -5,8 +5,9 @@ from itertools import groupby
 from planner.anatomy.model import VertebraAnatomy
 from planner.case import Kind
 from planner.question import Question
-from planner.result import Certificate, Outcome, Status, Trajectory
+from planner.result import Certificate, Change, Outcome, Status, Trajectory
 from planner.target import TargetRegion
+from planner.why_not import phrase
 
 DISCLAIMER = "Research software, not a medical device."
 SURE = 0.9  # anatomy read with less confidence is named in the notes
@@ -56,12 +57,24 @@ def _closed(certificates: list[Certificate]) -> list[str]:
     for (approach, side), group in groupby(ways, key=lambda c: (c.approach, c.side)):
         members = list(group)
         if all(c.status is Status.INFEASIBLE for c in members):
-            by = sorted({name for c in members for name in c.limiting_structures})
+            by = sorted({name for c in members for name in c.blocked_by})
             blockers = f" by {', '.join(by)}" if by else ""
-            sentences.append(f"{approach.value.capitalize()} {side} is blocked{blockers} (proved).")
+            way = f"{approach.value.capitalize()} {side}"
+            sentences.append(f"{way} is blocked{blockers} (proved){_opened(members)}.")
         elif all(c.upper_bound_mm is None for c in members):
             sentences.append(members[0].statement)
     return sentences
+
+
+def _opened(members: list[Certificate]) -> str:
+    """Name the smallest change that would open a way, other than going another way."""
+    openings = [
+        o for c in members for o in c.openings if (o.approach, o.side) == (c.approach, c.side)
+    ]
+    if not openings:
+        return ""
+    least = min(openings, key=lambda o: list(Change).index(o.change))
+    return f"; it would be safe {phrase(least)} (margin {least.margin_mm:.2f} mm)"
 
 
 def notes(question: Question) -> tuple[str, ...]:

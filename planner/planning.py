@@ -25,6 +25,8 @@ from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion
 from planner.trajectory import drawn_trajectory, trajectory
+from planner.why_not import explained
+from planner.witness import Site, needed_by
 
 ENDLESS_MM = 400.0
 Progress = Callable[[str, float], None]
@@ -73,7 +75,11 @@ def plan(
     order = Order(level=question.bone.level, side=region.screw.side if region.screw else None)
     candidates = [c for measured in found for c in measured.candidates]
     best = _trajectories(question, ranked(candidates, order, request.max_trajectories))
-    certificates = [*(_certificate(m, tolerance) for m in found), *missing]
+    site = Site(
+        question=question, region=region, scene=scene, classes=found,
+        needed=needed_by(question, request.target),
+    )  # fmt: skip
+    certificates = [*(_certificate(site, m, tolerance) for m in found), *missing]
     clock.append(time.perf_counter())
     outcome = _outcome(best, certificates)
     if outcome is not Outcome.FOUND and _longer_would_do(question, searched, scene, region):
@@ -107,13 +113,17 @@ def _trajectories(question: Question, choices: Sequence[Choice]) -> tuple[Trajec
     )
 
 
-def _certificate(measured: MeasuredClass, tolerance_mm: float) -> Certificate:
+def _certificate(site: Site, measured: MeasuredClass, tolerance_mm: float) -> Certificate:
+    """Return what was proved about a class, and if it is closed, what would open it."""
     search = measured.search
-    if search.result is None:
-        return blocked(search.gate, search.needle, tolerance_mm)
-    return certificate(
-        search.gate, search.needle, search.result, measured.best_margin_mm, tolerance_mm
+    proved = (
+        blocked(search.gate, search.needle, tolerance_mm)
+        if search.result is None
+        else certificate(
+            search.gate, search.needle, search.result, measured.best_margin_mm, tolerance_mm
+        )
     )
+    return explained(site, measured, proved) if proved.status is Status.INFEASIBLE else proved
 
 
 def _in_order(certificates: list[Certificate], request: PlanRequest) -> list[Certificate]:

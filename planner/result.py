@@ -183,6 +183,45 @@ class Trajectory:
     reasons: tuple[str, ...]
 
 
+class Change(StrEnum):
+    """What may be changed so that a class has a safe path; one thing at a time."""
+
+    THINNER_NEEDLE = "thinner_needle"
+    LONGER_NEEDLE = "longer_needle"
+    OTHER_SIDE = "other_side"
+    OTHER_APPROACH = "other_approach"
+    LOWER_LIMIT = "lower_limit"
+    REMOVE_STRUCTURE = "remove_structure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A change that gives a safe path, with the path that shows it, measured with the change.
+
+    Attributes:
+        change: What is changed.
+        subject: To what: the needle, side or approach; or of what: the kind of structure whose
+            limit is lowered, the structure that is taken away.
+        hard_mm: The hard limit then, where one is lowered.
+        margin_mm: The path's margin then.
+        approach: The path's approach.
+        side: Its side.
+        needle: Its needle.
+        entry_skin_mm: Where it enters, LPS.
+        tip_mm: Where it ends, LPS.
+    """
+
+    change: Change
+    subject: str
+    hard_mm: float | None
+    margin_mm: float
+    approach: Approach
+    side: Side
+    needle: str
+    entry_skin_mm: Point
+    tip_mm: Point
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """What was proved about one class: approach x side x needle, for one target and policy.
@@ -192,6 +231,8 @@ class Certificate:
             of the class was found at all.
         upper_bound_mm: No path of the class has a larger margin; None if it was not searched.
         tolerance_mm: The gap between the two that was asked for.
+        blocked_by: What is in the way of an infeasible class.
+        openings: What would open it.
     """
 
     approach: Approach
@@ -204,6 +245,8 @@ class Certificate:
     limiting_structures: tuple[str, ...]
     boxes_examined: int
     statement: str
+    blocked_by: tuple[str, ...] = ()
+    openings: tuple[Opening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

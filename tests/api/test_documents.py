@@ -16,8 +16,10 @@ from planner.request import Approach, ErrorProfile
 from planner.result import (
     BreachProbability,
     Certificate,
+    Change,
     Clearance,
     Misplacement,
+    Opening,
     Outcome,
     Plan,
     Status,
@@ -63,10 +65,16 @@ TRAJECTORY = Trajectory(
     reaches_target=True, obliquity_rad=math.radians(12.0), reach_mm=3.5, tolerance=TOLERANCE, breach_probability=BREACH,
     views=(VIEW,), cautions=("a caution",), reasons=("a reason",),
 )  # fmt: skip
+OPENING = Opening(
+    change=Change.LOWER_LIMIT, subject="screw", hard_mm=0.2, margin_mm=0.00521,
+    approach=Approach.TRANSPEDICULAR, side=Side.LEFT, needle="15G-bevel-150",
+    entry_skin_mm=np.array([0.0, 100.0, 0.0]), tip_mm=ORIGIN,
+)  # fmt: skip
 CERTIFICATE = Certificate(
     approach=Approach.TRANSPEDICULAR, side=Side.LEFT, needle="15G-bevel-150",
     status=Status.INFEASIBLE, best_margin_mm=-1.31, upper_bound_mm=-1.12, tolerance_mm=0.25,
     limiting_structures=("screw_L3_L", "dural_sac"), boxes_examined=41873, statement="None.",
+    blocked_by=("screw_L3_L",), openings=(OPENING,),
 )  # fmt: skip
 PLAN = Plan(
     case_digest="c", request_digest="r", planner_version="0", outcome=Outcome.FOUND,
@@ -95,8 +103,25 @@ def test_a_plan_has_the_names_of_the_contract() -> None:
             "status": "infeasible", "best_margin_mm": -1.31, "upper_bound_mm": -1.12,
             "tolerance_mm": 0.25, "limiting_structures": ["screw_L3_L", "dural_sac"],
             "boxes_examined": 41873, "statement": "None.",
+            "why_not": {
+                "blocked_by": ["screw_L3_L"],
+                "openings": [
+                    {
+                        "change": "lower_limit", "subject": "screw", "hard_mm": 0.2,
+                        "margin_mm": 0.0052, "approach": "transpedicular", "side": "left",
+                        "needle": "15G-bevel-150", "entry_skin_mm": [0.0, 100.0, 0.0],
+                        "tip_mm": [0.0, 0.0, 0.0],
+                    }
+                ],
+            },
         }
     ]  # fmt: skip
+
+
+def test_why_not_is_told_only_of_what_was_proved_closed() -> None:
+    open_class = replace(CERTIFICATE, status=Status.FOUND, blocked_by=(), openings=())
+    document = plan_document(replace(PLAN, certificates=(open_class,)))
+    assert document["certificates"][0]["why_not"] is None
 
 
 def test_a_view_is_written_for_dicom_and_for_the_console() -> None:
