@@ -13,18 +13,21 @@ from api import DISCLAIMER
 from api.progress import Report
 from api.schemas import PlanRequestDocument, checked
 from planner.case_io import load_case
+from planner.policy import DEFAULT_POLICY
 from planner.proof import Proof, Why, read_proof
 from planner.proof_check import CheckReport, check_proof
+from planner.request import PlanRequest
 
 REPORT_SCHEMA = "trocar/proof-report/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A proof that was checked: the proof, the request it is about, and what was found."""
+    """A proof that was checked, the request it is about (also as JSON), and what was found."""
 
     proof: Proof
-    request: Mapping[str, Any]
+    request: PlanRequest
+    document: Mapping[str, Any]
     report: CheckReport
 
 
@@ -42,7 +45,8 @@ def checked_proof(case_path: Path, folder: Path, progress: Report) -> Checked:
     progress("reading the case", 0.2)
     case = load_case(case_path)
     progress("checking the proof", 0.4)
-    return Checked(proof=proof, request=document, report=check_proof(case, request, proof))
+    report = check_proof(case, request, proof)
+    return Checked(proof=proof, request=request, document=document, report=report)
 
 
 def report_document(made: Checked) -> dict[str, Any]:
@@ -55,7 +59,7 @@ def report_document(made: Checked) -> dict[str, Any]:
         "case_digest": proof.case_digest,
         "request_digest": proof.request_digest,
         "planner_version": proof.planner_version,
-        "target": made.request["target"],
+        "request": made.document,
         "classes": [
             {
                 "approach": c.approach, "side": c.side, "needle": c.needle, "status": c.status,
@@ -100,8 +104,11 @@ def print_report(console: Console, made: Checked) -> None:
     console.print(table)
     for u in made.proof.unsearched:
         console.print(f"  nothing of {u.approach} {u.side} {u.needle}: {u.reason}", markup=False)
-    asked = ", ".join(f"{key} {value}" for key, value in made.request["target"].items())
-    console.print(f"\nThe proof holds for this case. It is about: {asked}", markup=False)
+    target = ", ".join(f"{key} {value}" for key, value in made.document["target"].items())
+    console.print(f"\nThe proof holds for this case. Target: {target}.", markup=False)
+    rules, usual = made.request.policy.rules, DEFAULT_POLICY.rules
+    other = [f"{k} {rules[k].hard_mm}" for k in rules if rules[k].hard_mm != usual[k].hard_mm]
+    console.print(f"Hard limits other than the defaults, mm: {', '.join(other) or 'none'}.")
     console.print(f"[dim]{DISCLAIMER}[/dim]")
 
 

@@ -5,7 +5,7 @@ Numbers are written in full. Bounds may be infinite and are then the texts ``"in
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ _CLASS = (
 )  # fmt: skip
 _GATE_FACE, _TARGET_FACE = "gate", "target"
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +295,9 @@ def _family_from(node: Node, leaves: Leaves) -> FamilyProof:
     gate, target = parts["gate"].members(*_GATE), parts["target"].members("normals", "offsets")
     normals = target["normals"].numbers(None, 3)
     lateral, cranial = (gate[f"{k}_slopes"].numbers(2).tolist() for k in ("lateral", "cranial"))
-    return FamilyProof(
+    return _built(
+        FamilyProof,
+        node,
         origin_mm=gate["origin_mm"].numbers(3),
         axes=gate["axes"].numbers(3, 3),
         window=gate["window_wkt"].window(),
@@ -310,13 +313,24 @@ def _family_from(node: Node, leaves: Leaves) -> FamilyProof:
     )
 
 
+def _built(kind: Callable[..., _Part], node: Node, **parts: object) -> _Part:
+    """Return a part of a proof; what is wrong with it is named by its path."""
+    try:
+        return kind(**parts)
+    except ProofError as error:
+        field = f"{node.field}.{error.field}"
+        raise ProofError(str(error), field=field, code=error.code) from None
+
+
 def _face_from(node: Node) -> FaceProof:
     parts = node.members(*_FACE)
     plane, rules = parts["plane"], parts["rules"]
     kind = _GATE_FACE if plane.value is None else _TARGET_FACE
     if parts["kind"].value != kind:
         raise parts["kind"].refused(f"{kind!r} beside this plane")
-    return FaceProof(
+    return _built(
+        FaceProof,
+        node,
         plane=None if plane.value is None else plane.count(),
         origin_mm=parts["origin_mm"].numbers(3),
         axes=parts["axes"].numbers(2, 3),

@@ -26,6 +26,8 @@ from planner.request import Approach
 from planner.result import Status
 
 DEEPEST_LEVEL = 31
+# Larger numbers than these have no meaning, and could overflow into a claim that seems to hold.
+LARGEST = 1e6
 # How far the weights of a leaf's witnesses, or u + v, may be from one by rounding.
 WEIGHTS_SUM = 1e-9
 FACE_SUM = 1e-12
@@ -98,11 +100,11 @@ class Leaves:
         parts = np.left_shift(1, self.level.astype(np.int64))
         _require("index", self.index < parts, "less than 2**level")
         _require("why", self.why <= max(Why), f"0 to {max(Why)}")
-        _require("reach_t", np.isfinite(self.reach_t) & (self.reach_t >= 0.0), "0 or more")
-        _require("back_t", np.isfinite(self.back_t) & (self.back_t <= 0.0), "0 or less")
+        _require("reach_t", (self.reach_t >= 0.0) & (self.reach_t <= LARGEST), "0 to 1e6")
+        _require("back_t", (self.back_t <= 0.0) & (self.back_t >= -LARGEST), "-1e6 to 0")
         self._require_rows("first_witness", self.t)
         self._require_rows("first_rule", self.mu)
-        _require("mu", np.isfinite(self.mu) & (self.mu >= 0.0), "0 or more")
+        _require("mu", (self.mu >= 0.0) & (self.mu <= LARGEST), "0 to 1e6")
         self._require_witnesses()
 
     def _require_rows(self, field: str, rows: Float[np.ndarray, " r"]) -> None:
@@ -119,7 +121,7 @@ class Leaves:
             "bound_mm", np.where(self.why == Why.BOUNDED, shown, self.bound_mm == -np.inf),
             "finite with witnesses, inf without, -inf where why is not 0",
         )  # fmt: skip
-        _require("t", np.isfinite(self.t), "finite")
+        _require("t", np.abs(self.t) <= LARGEST, "-1e6 to 1e6")
         _require("weight", self.weight >= 0.0, "0 or more")
         total = np.bincount(self.owner, self.weight, len(self.why))
         _require("weight", (counts == 0) | (np.abs(total - 1.0) <= WEIGHTS_SUM), "1 in all")
@@ -148,6 +150,18 @@ def _require(field: str, keeps: Bool[np.ndarray, "..."], rule: str) -> None:
         raise ProofError(f"must be {rule}; entry {place} is not", field=field, code="out-of-range")
 
 
+def _require_measure(field: str, values: Float[np.ndarray, "..."]) -> None:
+    _require(field, np.atleast_1d(np.abs(values) <= LARGEST), "-1e6 to 1e6")
+
+
+def _freeze(part: object, *names: str) -> None:
+    """Make arrays of a frozen dataclass read-only, if all they hold is within measure."""
+    for name in names:
+        array = frozen(getattr(part, name))
+        _require_measure(name, array)
+        object.__setattr__(part, name, array)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceProof:
     """The lines of a family that enter the target through one face, or start inside it.
@@ -160,6 +174,9 @@ class FaceProof:
         low: Least (a, b, c, d) of the root box, mm.
         high: Greatest of the same.
         rules: Rows; ``row[:4] @ x <= row[4]`` for every line of the face.
+
+    Raises:
+        ProofError: If a number is not finite, or is beyond all measure.
     """
 
     plane: int | None
@@ -170,8 +187,7 @@ class FaceProof:
     rules: Float[np.ndarray, "r 5"]
 
     def __post_init__(self) -> None:
-        for name in ("origin_mm", "axes", "low", "high", "rules"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        _freeze(self, "origin_mm", "axes", "low", "high", "rules")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -193,7 +209,8 @@ class FamilyProof:
         leaves: The boxes.
 
     Raises:
-        ProofError: If a leaf names a face or a rule that is not there.
+        ProofError: If a leaf names a face or a rule that is not there, or a number is not finite
+            or beyond all measure.
     """
 
     origin_mm: Point
@@ -210,8 +227,9 @@ class FamilyProof:
     leaves: Leaves
 
     def __post_init__(self) -> None:
-        for name in ("origin_mm", "axes", "normals", "offsets"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        _freeze(self, "origin_mm", "axes", "normals", "offsets")
+        for name in ("reach_mm", "usable_length_mm", "lateral_slopes", "cranial_slopes"):
+            _require_measure(name, np.asarray(getattr(self, name)))
         leaves, counts = self.leaves, np.array([len(face.rules) for face in self.faces])
         _require("face_of", leaves.face_of < len(counts), f"less than {len(counts)}")
         there = leaves.rule < counts[leaves.face_of[leaves.rule_owner]]

@@ -32,6 +32,7 @@ from planner.proof_check.statement import ROUNDING_MM, Space
 Lines = Float[np.ndarray, "n 4"]
 PerLeaf = Float[np.ndarray, " n"]
 Holds = Bool[np.ndarray, " n"]
+LOST = 1e-14  # of the terms of a sum, by rounding
 PerWitness = Float[np.ndarray, " m"]
 
 
@@ -249,7 +250,8 @@ def weighed_bounds(space: Space, leaves: Leaves, boxes: Boxes) -> PerLeaf:
 
     For a path, with weights that add up to 1 and mu >= 0,
     ``slack <= sum weight (|p_x(t) - q| - required) + sum mu (limit - row @ x)``, because no path
-    breaks a rule. The right side is convex in x: over a box it is greatest at a corner.
+    breaks a rule. The right side is convex in x: over a box it is greatest at a corner. To the
+    room under a rule is added what float64 may have lost of it.
     """
     owner, held = leaves.owner, boxes[leaves.owner]
     q, required = surface_points(space, leaves)
@@ -261,6 +263,7 @@ def weighed_bounds(space: Space, leaves: Leaves, boxes: Boxes) -> PerLeaf:
         means = np.bincount(owner, share * (apart - required), len(bounds))
         x = (boxes.x + np.array(corner) * boxes.h)[leaves.rule_owner]
         room = rows[:, 4] - (rows[:, :4] * x).sum(axis=1)
+        room += LOST * (np.abs(rows[:, 4]) + np.abs(rows[:, :4] * x).sum(axis=1))
         means += np.bincount(leaves.rule_owner, leaves.mu * room, len(bounds))
         bounds = np.maximum(bounds, means)
     shown = np.diff(leaves.first_witness) > 0

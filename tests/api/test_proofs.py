@@ -25,6 +25,7 @@ QUICK_REQUEST = {
 POINT_REQUEST: dict[str, Any] = {
     "target": {"type": "point", "position_mm": [4.0, -17.5, 5.0], "tolerance_mm": 9.0},
     "needles": ["15G-100"], "certificate_tolerance_mm": 3.0,
+    "policy": {"canal": {"hard_mm": 1.5}},
 }  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def test_a_proof_is_verified_and_what_it_proves_is_told(proved: tuple[Path, Path
     assert done.exit_code == 0, done.stderr
     assert "What is proved" in done.stdout
     assert "The proof holds" in done.stdout
+    assert "Hard limits other than the defaults, mm: canal 1.5." in done.stdout
     assert "not a medical device" in done.stdout
 
 
@@ -57,7 +59,7 @@ def test_a_report_as_json_is_only_json(proved: tuple[Path, Path]) -> None:
     report = json.loads(done.stdout)
     assert report["schema"] == "trocar/proof-report/1"
     assert (report["holds"], report["failures"]) == (True, [])
-    assert report["target"] == POINT_REQUEST["target"]
+    assert report["request"]["target"] == POINT_REQUEST["target"]
     [one], [family] = report["classes"], report["families"]
     assert (one["approach"], one["side"], one["needle"]) == ("transpedicular", "left", "15G-100")
     assert family["leaves"] == sum(family["by_why"].values())

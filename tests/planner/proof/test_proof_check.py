@@ -357,6 +357,9 @@ def test_a_skin_that_moved_inwards_is_found_though_all_digests_agree(proved: Pro
         ("back_t", np.full(1, 0.1)),
         ("mu", np.full(1, -0.1)),
         ("mu", np.full(1, np.nan)),
+        ("mu", np.full(1, 1e300)),
+        ("back_t", np.full(1, -1e300)),
+        ("reach_t", np.full(1, np.inf)),
     ],
 )
 def test_numbers_out_of_their_range_make_no_leaves(

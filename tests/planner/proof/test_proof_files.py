@@ -162,7 +162,9 @@ def test_a_value_that_is_not_as_it_should_be_is_refused_by_field(
         ("planner_version", LEFT_OUT, "proof.json"),
         ("structures[1].digest", LEFT_OUT, "proof.json.structures[1]"),
         ("families[0].leaves", 3, "family-0.npz.face_of"),
-        ("families[0].faces[0].rules", [], "rule"),
+        ("families[0].faces[0].rules", [], "proof.json.families[0].rule"),
+        ("families[0].faces[1].low", [1e300] * 4, "proof.json.families[0].faces[1].low"),
+        ("families[0].reach_mm", 1e300, "proof.json.families[0].reach_mm"),
         ("classes[0].family", 7, "classes[0].family"),
     ],
 )
