@@ -90,8 +90,19 @@ class MeasuredClass:
     @property
     def best_margin_mm(self) -> float | None:
         """The largest margin measured, if any."""
-        found = [] if self.best is None else [self.best.margin_mm]
-        return max([*found, *(c.margin_mm for c in self.candidates)], default=None)
+        safest = self._safest
+        return None if safest is None else safest.margin_mm
+
+    @property
+    def best_path(self) -> Path | None:
+        """The path of that margin."""
+        safest = self._safest
+        return None if safest is None else safest.path
+
+    @property
+    def _safest(self) -> MeasuredPath | Candidate | None:
+        found = () if self.best is None else (self.best,)
+        return max((*found, *self.candidates), key=lambda path: path.margin_mm, default=None)
 
     @property
     def proved_out(self) -> bool:
