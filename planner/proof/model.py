@@ -28,6 +28,7 @@ from planner.result import Status
 DEEPEST_LEVEL = 31
 # Larger numbers than these have no meaning, and could overflow into a claim that seems to hold.
 LARGEST = 1e6
+LARGEST_MU = 1e12
 # How far the weights of a leaf's witnesses, or u + v, may be from one by rounding.
 WEIGHTS_SUM = 1e-9
 FACE_SUM = 1e-12
@@ -104,7 +105,7 @@ class Leaves:
         _require("back_t", (self.back_t <= 0.0) & (self.back_t >= -LARGEST), "-1e6 to 0")
         self._require_rows("first_witness", self.t)
         self._require_rows("first_rule", self.mu)
-        _require("mu", (self.mu >= 0.0) & (self.mu <= LARGEST), "0 to 1e6")
+        _require("mu", (self.mu >= 0.0) & (self.mu <= LARGEST_MU), "0 to 1e12")
         self._require_witnesses()
 
     def _require_rows(self, field: str, rows: Float[np.ndarray, " r"]) -> None:

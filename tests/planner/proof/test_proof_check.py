@@ -169,6 +169,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a leaf twice": (lambda f: _chosen(f, np.append(0, np.arange(len(f.leaves.why)))), "overlap"),
     "a bound raised": (lambda f: _raised(f, 0.001), "the bound is above its witnesses'"),
     "a bound lowered": (lambda f: _raised(f, -0.001), "the bound is below its witnesses'"),
+    "the largest bound lowered a little": (
+        lambda f: _raised(f, -1e-7), "its upper bound is below what its leaves show",
+    ),
     "called outside the window": (
         lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.OUTSIDE_WINDOW),
         "lines may pass the gate within the window",
@@ -185,8 +188,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
         lambda f: _emptied(f, _one(f.leaves, Why.BOUNDED), Why.TOO_LONG),
         "paths may be short enough",
     ),
-    "a multiplier": (
-        lambda f: _with_leaves(f, mu=_changed(f.leaves.mu, 0, f.leaves.mu[0] * 1.1)),
+    "multipliers": (
+        lambda f: _with_leaves(f, mu=f.leaves.mu * 1.1),
         "its witnesses'",
     ),
     "a weighed rule": (
