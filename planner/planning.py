@@ -14,6 +14,8 @@ from planner.explanation import explanation, notes
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
+from planner.proof import Proof, Unsearched
+from planner.proving import ProvedClass, proof_of
 from planner.question import STAND_OFF_MM, Question, question_of
 from planner.ranking import Choice, Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
@@ -45,6 +47,22 @@ def plan(
     Raises:
         RequestError: If the request names what the case or the catalogues do not have.
     """
+    return _planned(case, request, progress)[0]
+
+
+def plan_with_proof(
+    case: Case | PreparedCase, request: PlanRequest, *, progress: Progress | None = None
+) -> tuple[Plan, Proof]:
+    """Return what ``plan`` returns, and the proof of its certificates."""
+    made, proved, unknown = _planned(case, request, progress)
+    prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
+    return made, proof_of(prepared.case, made, proved, unknown)
+
+
+def _planned(
+    case: Case | PreparedCase, request: PlanRequest, progress: Progress | None
+) -> tuple[Plan, list[ProvedClass], list[Unsearched]]:
+    """Return a plan, the classes behind its certificates, and those that were not searched."""
     tell = progress or (lambda _message, _share: None)
     prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
     clock = [time.perf_counter()]
@@ -58,7 +76,8 @@ def plan(
             unsearched(a, s, n, region, tolerance)
             for a, s, n in product(request.approaches, request.sides, needles)
         ]
-        return _answer(question, request, Outcome.STOPPED, (), certificates, clock)
+        stopped = _answer(question, request, Outcome.STOPPED, (), certificates, clock)
+        return stopped, [], [_unknown(c, region.reason) for c in certificates]
     tell("measuring the space around the target", 0.15)
     scene = build_scene(
         prepared.case, request.policy, question.bone, _scene_frame(question, region), STAND_OFF_MM
@@ -79,12 +98,29 @@ def plan(
         question=question, region=region, scene=scene, classes=found,
         needed=needed_by(question, request.target),
     )  # fmt: skip
-    certificates = [*(_certificate(site, m, tolerance) for m in found), *missing]
+    proved = [
+        ProvedClass(
+            search=m.search, certificate=_certificate(site, m, tolerance), best=m.best_path
+        )
+        for m in found
+    ]
+    certificates = [*(one.certificate for one in proved), *missing]
     clock.append(time.perf_counter())
     outcome = _outcome(best, certificates)
     if outcome is not Outcome.FOUND and _longer_would_do(question, searched, scene, region):
         outcome = Outcome.TARGET_UNREACHABLE
-    return _answer(question, request, outcome, best, _in_order(certificates, request), clock)
+    made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
+    unknown = [
+        _unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)
+    ]
+    return made, proved, unknown
+
+
+def _unknown(certificate: Certificate, reason: str) -> Unsearched:
+    return Unsearched(
+        approach=certificate.approach, side=certificate.side, needle=certificate.needle,
+        reason=reason,
+    )  # fmt: skip
 
 
 def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajectory:

@@ -177,11 +177,7 @@ def held_by(case: Case, entered: Structure) -> tuple[Structure, ...]:
     """Return what a tip may end in: the bone, halos and lesions; nothing where the bone is open."""
     if not entered.mesh.is_closed:
         return ()
-    return tuple(
-        s
-        for s in (entered, *case.of_kind(Kind.HALO, Kind.LESION))
-        if s.mesh.is_closed
-    )
+    return tuple(s for s in (entered, *case.of_kind(Kind.HALO, Kind.LESION)) if s.mesh.is_closed)
 
 
 def _far_away() -> _kernels.Tree:

@@ -154,9 +154,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
                 place(family, faces, face, x, work)
                 if not aim_of(family, x, work, line):
                     continue
-                slack, t_tip, t_skin, other = line_slack(
-                    family, space.tree, space.skin, line, best
-                )
+                slack, t_tip, t_skin, other = line_slack(family, space.tree, space.skin, line, best)
                 if slack > best + GRID_MM:
                     best = slack
                     for k in range(4):

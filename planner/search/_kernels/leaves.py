@@ -38,7 +38,9 @@ def corner_bound(family, faces, face, points, x, h, back, reach, work, total, kn
         p[0], p[1], p[2] = y[0], y[1], 0.0
         for k in range(3):
             q[k] = (
-                faces.origin[face, k] + y[2] * faces.axes[face, 0, k] + y[3] * faces.axes[face, 1, k]
+                faces.origin[face, k]
+                + y[2] * faces.axes[face, 0, k]
+                + y[3] * faces.axes[face, 1, k]
             )
         value = 0.0
         for i in range(total):
@@ -130,9 +132,7 @@ def explain(family, faces, space, boxes, leaves, bound, reach, back, first, whic
                 work.at[0], total = t, known
                 work.weights[0] = 1.0
             else:
-                total = rule_rows(
-                    family, faces, face, x, h, back[n], reach[n], speed, work, known
-                )
+                total = rule_rows(family, faces, face, x, h, back[n], reach[n], speed, work, known)
                 weigh(work.rows, known, total, h, work.weights, work.sums)
                 _clean(work, known, total)
             greatest = corner_bound(

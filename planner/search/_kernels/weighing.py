@@ -18,12 +18,16 @@ from geometry._kernels import FAR, OPTIONS
 
 SWEEPS = 6
 GAIN_MM = 1e-6
+LARGEST = 1e4  # multiplier of a rule: beyond it rounding would have its say
 
 
 @numba.njit(**OPTIONS)
 def _spread(slopes, h):
     return (
-        abs(slopes[0]) * h[0] + abs(slopes[1]) * h[1] + abs(slopes[2]) * h[2] + abs(slopes[3]) * h[3]
+        abs(slopes[0]) * h[0]
+        + abs(slopes[1]) * h[1]
+        + abs(slopes[2]) * h[2]
+        + abs(slopes[3]) * h[3]
     )
 
 
@@ -49,7 +53,7 @@ def _towards(own, rest, row, h, most, scratch):
             if change == 0.0:
                 continue
             s = -(own[kink] + rest[kink]) / change
-            if s <= 0.0 or s >= most:
+            if s <= 0.0 or s >= min(most, LARGEST):
                 continue
         value = rest[4] + (own[4] + s * (row[4] - own[4]) if mean else own[4] + s * row[4])
         for k in range(4):
