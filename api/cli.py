@@ -21,7 +21,7 @@ from api.cli_files import announce, read_request, write_check, write_plan
 from api.documents import dump, plan_document, trajectory_document
 from api.problems import problem_of
 from api.progress import shown_progress
-from api.proofs import checked_proof, print_report, report_document
+from api.proofs import checked_proof, planned_with_proof, print_report, report_document
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import EvaluationDocument, PlanRequestDocument, checked
 from api.tables import print_case, print_plan, print_trajectory
@@ -106,12 +106,15 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
         int | None, typer.Option("--max-trajectories", metavar="N", help="How many, 1 to 50.")
     ] = None,
     out: OutFolder = None,
+    proof: Annotated[
+        Path | None, typer.Option("--proof", metavar="DIR", help="Where to write the proof.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan one target: ranked safe trajectories, or a reasoned 'none'.
 
     Options given here go before the same in --request FILE. With --out, plan.json, preview.png
-    and scene.glb are written there.
+    and scene.glb are written there; with --proof, what verify-proof checks.
     """
     asked = read_request(request)
     given = {"needles": needle, "approaches": approach, "sides": side}
@@ -125,15 +128,19 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
             f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",
             field="target", code="missing",
         )  # fmt: skip
-    in_force = checked(PlanRequestDocument, asked).request()
+    document = checked(PlanRequestDocument, asked)
+    in_force, notes = document.request(), []
     with shown_progress() as progress:
         progress("reading the case", 0.0)
         prepared = PreparedCase(load_case(case_path))
-        made = planned(prepared, in_force, progress=progress)
-        notes = []
+        if proof is None:
+            made = planned(prepared, in_force, progress=progress)
+        else:
+            made = planned_with_proof(prepared, document, proof, progress)
+            notes = [f"wrote {proof}"]
         if out is not None:
             progress("drawing", 1.0)
-            notes = write_plan(prepared, in_force, made, out)
+            notes += write_plan(prepared, in_force, made, out)
     if as_json:
         sys.stdout.write(dump(plan_document(made)))
     else:

@@ -1,6 +1,9 @@
-"""Proofs at the borders: read, checked against a case, and reported."""
+"""Proofs at the borders: written beside a plan, zipped for the service, checked and reported."""
 
+import io
 import math
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +16,13 @@ from api import DISCLAIMER
 from api.progress import Report
 from api.schemas import PlanRequestDocument, checked
 from planner.case_io import load_case
+from planner.planning import plan_with_proof
 from planner.policy import DEFAULT_POLICY
-from planner.proof import Proof, Why, read_proof
+from planner.prepared import PreparedCase
+from planner.proof import Proof, Why, read_proof, require_place, write_proof
 from planner.proof_check import CheckReport, check_proof
 from planner.request import PlanRequest
+from planner.result import Plan
 
 REPORT_SCHEMA = "trocar/proof-report/1"
 
@@ -29,6 +35,32 @@ class Checked:
     request: PlanRequest
     document: Mapping[str, Any]
     report: CheckReport
+
+
+def planned_with_proof(
+    prepared: PreparedCase, asked: PlanRequestDocument, folder: Path, progress: Report
+) -> Plan:
+    """Plan, and write the proof to a folder.
+
+    Raises:
+        ProofError: If it cannot be written there.
+    """
+    require_place(folder)  # before the work, not after it
+    made, proof = plan_with_proof(prepared, asked.request(), progress=progress)
+    write_proof(proof, asked.written_out(), folder)
+    return made
+
+
+def proof_archive(proof: Proof, request_document: Mapping[str, Any]) -> bytes:
+    """Return the folder of a proof as a zip file; the same proof makes the same bytes."""
+    stream = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(stream, "w") as archive:
+        folder = Path(place) / "proof"
+        write_proof(proof, request_document, folder)
+        for path in sorted(folder.iterdir()):
+            entry = zipfile.ZipInfo(path.name)
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
 
 
 def checked_proof(case_path: Path, folder: Path, progress: Report) -> Checked:

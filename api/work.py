@@ -1,4 +1,4 @@
-"""What is done in a worker process: reading, measuring, planning and drawing.
+"""What is done in a worker process: reading, measuring, planning, drawing and proving.
 
 Everything here takes and returns plain data, because it crosses between processes. Cases and
 plans lately used are kept in memory.
@@ -19,13 +19,14 @@ from api.problems import (
     RenderingUnavailableError,
     StalePlanError,
 )
+from api.proofs import proof_archive
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
 from api.strict_json import parsed_object
 from geometry.mesh_files import write_mesh
 from planner.anatomy.describe import describe_case
 from planner.case_io import case_from_document
 from planner.errors import CaseError, RequestError
-from planner.planning import evaluate, plan
+from planner.planning import evaluate, plan, plan_with_proof
 from planner.prepared import PreparedCase
 from planner.request import TargetSpec
 from planner.result import Plan
@@ -53,6 +54,7 @@ class Recent(Generic[_Kept]):
 _cases: Recent[PreparedCase] = Recent(4)
 _plans: Recent[Plan] = Recent(16)
 _drawings: Recent[dict[str, bytes]] = Recent(4)
+_proofs: Recent[bytes] = Recent(4)
 
 
 def load() -> None:
@@ -96,11 +98,7 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
         StalePlanError: If the planner now answers the request otherwise than in ``text``.
     """
     made = _plan(folder, document)
-    if _without_timings(plan_document(made)) != _without_timings(parsed_object(text.encode())):
-        raise StalePlanError(
-            f"was made by another version of the planner than {made.planner_version}; plan again",
-            field="plan_id", code="stale-plan",
-        )  # fmt: skip
+    _require_same(made, text)
     request = checked(PlanRequestDocument, document).request()
     files = _drawings.get(
         (folder.name, request.digest), lambda: _draw(_case(folder), request.target, made)
@@ -108,6 +106,32 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
     if file_name not in files:
         raise RenderingUnavailableError(files["unavailable"].decode())
     return files[file_name]
+
+
+def proved(folder: Path, document: Mapping[str, Any], text: str) -> bytes:
+    """Return the proof of a plan as a zip file, made by planning again.
+
+    Raises:
+        StalePlanError: If the planner now answers the request otherwise than in ``text``.
+    """
+    asked = checked(PlanRequestDocument, document)
+    request = asked.request()
+
+    def make() -> bytes:
+        made, proof = plan_with_proof(_case(folder), request)
+        _require_same(made, text)
+        return proof_archive(proof, asked.written_out())
+
+    return _proofs.get((folder.name, request.digest, text), make)
+
+
+def _require_same(made: Plan, text: str) -> None:
+    """Refuse to show a plan that is not the one in ``text``, but for the time it took."""
+    if _without_timings(plan_document(made)) != _without_timings(parsed_object(text.encode())):
+        raise StalePlanError(
+            f"was made by another version of the planner than {made.planner_version}; plan again",
+            field="plan_id", code="stale-plan",
+        )  # fmt: skip
 
 
 def _draw(prepared: PreparedCase, target: TargetSpec, made: Plan) -> dict[str, bytes]:

@@ -1,8 +1,10 @@
-"""Plans: asking for one, reading it, drawing it, and measuring a path that somebody drew."""
+"""Plans: asking for one, reading, drawing and proving it, and measuring a path somebody drew."""
 
 import asyncio
 import json
 import re
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,17 @@ async def scene(request: Request, plan_id: str) -> Response:
     return Response(await _drawn(request, plan_id, "scene.glb"), media_type="model/gltf-binary")
 
 
+@router.get(
+    "/plans/{plan_id}/proof",
+    summary="Fetch the proof of a plan",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}, **problems(404, 409, 429, 503)},
+)
+async def proof(request: Request, plan_id: str) -> Response:
+    """Return what `trocar verify-proof` checks, zipped; it is made by planning again."""
+    return Response(await _of_plan(request, plan_id, work.proved), media_type="application/zip")
+
+
 @router.post(
     "/cases/{case_id}/evaluate",
     summary="Measure a path that somebody drew",
@@ -127,16 +140,21 @@ async def evaluate(request: Request, case_id: str) -> Response:
 
 
 async def _drawn(request: Request, plan_id: str, file_name: str) -> bytes:
+    return await _of_plan(request, plan_id, partial(work.drawn, file_name=file_name))
+
+
+async def _of_plan(
+    request: Request, plan_id: str, make: Callable[[Path, Mapping[str, Any], str], bytes]
+) -> bytes:
+    """Return what a worker makes of a plan that is done."""
     service = service_of(request)
     plan = await run_in_threadpool(service.store.plan, plan_id)
     if plan.state is not State.DONE or plan.answer is None:
         raise PlanNotDoneError(
-            f"is {plan.state}, so there is nothing to draw", field="plan_id", code="not-done"
+            f"is {plan.state}, so there is nothing to show yet", field="plan_id", code="not-done"
         )
     folder: Path = service.store.folder_of(plan.case_id)
-    return await service.workers.run(
-        plan.case_id, work.drawn, folder, plan.request, plan.answer, file_name
-    )
+    return await service.workers.run(plan.case_id, make, folder, plan.request, plan.answer)
 
 
 def _state(plan: StoredPlan) -> dict[str, Any]:

@@ -1,11 +1,16 @@
-"""Proofs over the command line: checked against the case, with the reasons where they fail."""
+"""Proofs over the command line and over HTTP: written with a plan, checked against the case."""
 
+import io
 import json
 import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from api import cli
@@ -13,15 +18,18 @@ from api.samples import DEMO_TARGET
 from api.schemas import PlanRequestDocument, checked
 from api.targets import target_from_short_form
 from planner.case_io import load_case, save_case
-from planner.proof import write_proof
+from planner.proof import read_proof, write_proof
+from planner.proof_check import check_proof
 from tests.planner.proof.prover import proof_of
 from tests.planner.proof.world import small_case
 
 TARGET = target_from_short_form(DEMO_TARGET)
+QUICK = ["--needle", "15G-bevel-150", "--approach", "transpedicular", "--side", "right"]
 QUICK_REQUEST = {
     "target": TARGET, "needles": ["15G-bevel-150"], "approaches": ["transpedicular"],
     "sides": ["right"],
 }  # fmt: skip
+Trocar = Callable[..., subprocess.CompletedProcess[str]]
 POINT_REQUEST: dict[str, Any] = {
     "target": {"type": "point", "position_mm": [4.0, -17.5, 5.0], "tolerance_mm": 9.0},
     "needles": ["15G-100"], "certificate_tolerance_mm": 3.0,
@@ -121,3 +129,55 @@ def test_a_request_written_out_is_the_same_request(asked: dict[str, object]) -> 
     assert again.request().digest == document.request().digest
     assert again.written_out() == document.written_out()
     assert set(document.written_out()) == set(PlanRequestDocument.model_fields)
+
+
+@pytest.fixture(scope="module")
+def planned(trocar: Trocar, demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a proof that the command line wrote beside a plan."""
+    folder = tmp_path_factory.mktemp("planned") / "proof"
+    done = trocar("plan", demo_folder, "--target", DEMO_TARGET, *QUICK, "--proof", folder)
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {folder}" in done.stderr
+    return folder
+
+
+def test_a_plan_comes_with_a_proof_that_holds(
+    trocar: Trocar, demo_folder: Path, planned: Path
+) -> None:
+    done = trocar("verify-proof", demo_folder, planned)
+    assert done.returncode == 0, done.stderr
+    assert "The proof holds" in done.stdout
+
+
+def test_a_proof_is_not_put_among_other_files(demo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = _run("plan", demo_folder, "--target", DEMO_TARGET, *QUICK, "--proof", tmp_path)
+    assert done.exit_code == 2
+    assert "something else than a proof" in done.stderr
+    assert "searching" not in done.stderr, "refused before the work, not after it"
+
+
+def test_the_request_in_a_proof_reads_as_the_same_request(planned: Path) -> None:
+    whole, document = read_proof(planned)
+    assert checked(PlanRequestDocument, document).request().digest == whole.request_digest
+
+
+def test_a_plan_made_by_the_service_comes_with_its_proof(
+    client: TestClient, demo_case_id: str, demo_folder: Path, tmp_path: Path
+) -> None:
+    url = client.post(
+        f"/v1/cases/{demo_case_id}/plans", json=QUICK_REQUEST, headers={"Prefer": "wait=120"}
+    ).headers["location"]
+    reply = client.get(f"{url}/proof")
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"] == "application/zip"
+    assert client.get(f"{url}/proof").content == reply.content
+    zipfile.ZipFile(io.BytesIO(reply.content)).extractall(tmp_path / "proof")
+    proof, document = read_proof(tmp_path / "proof")
+    request = checked(PlanRequestDocument, document).request()
+    assert check_proof(load_case(demo_folder), request, proof).holds
+    [certificate] = client.get(url).json()["certificates"]
+    [claim] = proof.classes
+    assert certificate["upper_bound_mm"] == pytest.approx(claim.upper_bound_mm, abs=1e-4)
+    assert certificate["best_margin_mm"] == pytest.approx(claim.best_margin_mm, abs=1e-4)
+    assert certificate["status"] == claim.status

@@ -200,6 +200,7 @@ def test_every_answer_says_that_it_is_research_software(client: TestClient) -> N
         ("GET", "/v1/plans/nothing", 404),
         ("GET", "/v1/plans/nothing/preview.png", 404),
         ("GET", "/v1/plans/nothing/scene.glb", 404),
+        ("GET", "/v1/plans/nothing/proof", 404),
         ("GET", "/v1/cases/nothing/structures/L3.ply", 404),
         ("POST", "/v1/cases/nothing/plans", 404),
         ("POST", "/v1/cases/nothing/evaluate", 404),
@@ -295,7 +296,7 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/cases", "/v1/cases/{case_id}",
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
-        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/needles",
-        "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
+        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb",
+        "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])
