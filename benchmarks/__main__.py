@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
     setting = Setting(quick=arguments.quick)
     for name, value in machine().items():
-        print(f"{name}: {value}")
+        print(f"- {name}: {value}")
     sections: dict[str, Section] = {}
     for name in arguments.names or BENCHMARKS:
         sections[name] = BENCHMARKS[name](setting)

@@ -90,5 +90,6 @@ def final(reached: Mapping[str, Reached]) -> Table:
 
 def _row(bar: Bar, here: Reached | None) -> tuple[Cell, ...]:
     if here is None:
-        return (bar.goal, bar.aim, None, "not measured", bar.instead or "not part of this run")
+        why = bar.instead or "not run, or its peer is missing"
+        return (bar.goal, bar.aim, None, "not measured", why)
     return (bar.goal, bar.aim, here.value, bar.met(here.value), here.limit)

@@ -74,8 +74,8 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(), "cores": _cores(), "system": platform.system(),
         "python": platform.python_version(),
-        "trocar": version("trocar"), "numba": version("numba"), "numpy": version("numpy"),
-        "peers": {distribution: version_of(module) for module, distribution in PEERS.items()},
+        **{name: version(name) for name in ("trocar", "numba", "numpy")},
+        **{distribution: version_of(module) for module, distribution in PEERS.items()},
     }  # fmt: skip
 
 
