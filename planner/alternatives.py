@@ -1,7 +1,7 @@
 """Alternatives: what a class has to offer beside its safest path.
 
-There are two sorts. Other summits: safest paths of their neighbourhood that run elsewhere. And
-trades: the safest path under one more demand, which is to be no longer than so much, no more
+There are two sorts. Another summit: the safest path of a neighbourhood elsewhere. And trades: the
+safest path under one more demand, which is to be no longer than so much, no more
 oblique than so much, or right on to the middle of the target. The demands are read off a lattice
 of the class's lines: they ask for most of what can be had, and where little can be had, for
 nothing. "Safest" counts from the preferred distances here, none of which is given up.
@@ -30,7 +30,6 @@ from planner.search.polish import polish
 from planner.search.scene import Scene
 
 LATTICE = (5, 5, 6, 6)
-SUMMITS = 2  # others than the best, at most [A]
 LEFT_TO_MARGIN = 0.2  # share of what can be had that is not asked for [A]
 SHORTER_MM = 10.0  # a smaller gain is not worth a path of its own [A]
 STRAIGHTER = math.tan(math.radians(5.0))  # the same for slopes [A]
@@ -81,8 +80,8 @@ def alternatives(question: Question, search: ClassSearch) -> Iterator[Path]:
     if room is None:
         return
     trades = (_shorter(room), _straighter(room, question.axes[1]), _deeper(room))
-    lines = [room.known, *_other_summits(room), *(x for x in trades if x is not None)]
-    yield from filter(None, map(room.family.path, lines))
+    others = (x for x in (_other_summit(room), *trades) if x is not None)
+    yield from filter(None, map(room.family.path, (room.known, *others)))
 
 
 def _room(question: Question, search: ClassSearch) -> _Room | None:
@@ -133,11 +132,11 @@ def _climbed(room: _Room, family: LineFamily, allowed: Bool[np.ndarray, " _"]) -
     return polish(family, starts[0]).line
 
 
-def _other_summits(room: _Room) -> list[Numbers]:
-    """Climb the highest summits that the known path does not stand on."""
+def _other_summit(room: _Room) -> Numbers | None:
+    """Climb the highest summit that the known path does not stand on."""
     apart = 2.0 * room.family.root_box()[4:] / np.array(LATTICE)
     others = [x for x in room.summits if np.any(np.abs(x - room.known) > apart)]
-    return [polish(room.family, x).line for x in others[:SUMMITS]]
+    return polish(room.family, others[0]).line if others else None
 
 
 def _limit(offered: PerLine, now: float, gain: float) -> float | None:

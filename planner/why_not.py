@@ -22,6 +22,7 @@ from planner.needles.catalogue import CATALOGUE
 from planner.needles.model import Needle
 from planner.needles.path import Path, path_length_mm
 from planner.policy import Policy
+from planner.request import Approach
 from planner.result import Certificate, Change, Opening
 from planner.witness import Site, Trial, Witness, verified, witness
 
@@ -110,8 +111,6 @@ def _gate(site: Site, gate: Gate, needle: Needle, without: str | None = None) ->
 
     A gate around a screw stays as it is.
     """
-    if without is None and gate.inscribed_mm is None:
-        return gate
     question = site.question
     pedicle, anatomy = question.pedicle(gate.side), question.prepared.bone(question.bone)
     if isinstance(pedicle, Unavailable) or isinstance(anatomy, Unavailable):
@@ -162,11 +161,17 @@ def _longer(site: Site, trial: Trial) -> Iterator[_Found]:
 
 
 def _proved_out(site: Site, gate: Gate, needle: Needle) -> bool:
-    """Whether a needle no thicker and no shorter was proved to have no safe path of this way."""
+    """Whether a needle no thicker and no shorter was proved to have no safe path of this way.
+
+    Beside the pedicle that counts for needles of one width only: a thicker one has more room
+    there, since it runs beside the pedicle as soon as it breaches the wall.
+    """
+    alike = gate.approach is Approach.PARAPEDICULAR
     return any(
         c.proved_out
         and c.search.needle.radius_mm <= needle.radius_mm
         and c.search.needle.usable_length_mm >= needle.usable_length_mm
+        and not (alike and c.search.needle.radius_mm < needle.radius_mm)
         for c in site.of_way(gate)
     )
 
