@@ -5,12 +5,14 @@ windows, so that a path is classified by where it pierces the plane and by nothi
 (DOMAIN 2.1). With x lateral and y cranial from the isthmus' centre, and P its outline:
 
 - transpedicular: P shrunk by the needle's radius, so that the needle stays within bone there;
-- parapedicular: outside P, within 5 mm of it, lateral of its centre and not caudal to it;
+- parapedicular: outside P, within 5 mm of it, lateral of its centre and not caudal to it, and the
+  rim of P there that is narrower than the needle's radius, where it breaches the lateral wall;
 - extrapedicular: beyond that strip, up to 45 mm lateral and 10 mm above P, not caudal to it.
 
 Left out on purpose: everything caudal to the pedicle (the exiting root runs there), everything
 medial of its centre outside P (the canal), and the rim of P narrower than the needle's radius
-(the pedicle's wall would be breached). Hardware is cut out of every window.
+medially and caudally (the wall towards canal and root would be breached). Hardware is cut out of
+every window.
 """
 
 import math
@@ -96,10 +98,13 @@ def windows(pedicle: Pedicle, radius_mm: float) -> dict[Approach, MultiPolygon]:
     outline = pedicle.outline
     _, low, _, high = outline.bounds
     beside = shapely.box(0.0, low, LATERAL_REACH_MM, high + CRANIAL_REACH_MM)
-    near = outline.buffer(STRIP_MM)
+    near, within = outline.buffer(STRIP_MM), outline.buffer(-radius_mm)
+    off_root = shapely.box(0.0, low + radius_mm, LATERAL_REACH_MM, high)
+    rim = outline.difference(within).intersection(off_root)
+    strip = near.difference(outline).intersection(beside)
     return {
-        Approach.TRANSPEDICULAR: as_multipolygon(outline.buffer(-radius_mm)),
-        Approach.PARAPEDICULAR: as_multipolygon(near.difference(outline).intersection(beside)),
+        Approach.TRANSPEDICULAR: as_multipolygon(within),
+        Approach.PARAPEDICULAR: as_multipolygon(shapely.union(strip, rim)),
         Approach.EXTRAPEDICULAR: as_multipolygon(beside.difference(near)),
     }
 

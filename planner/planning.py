@@ -99,9 +99,7 @@ def _planned(
         needed=needed_by(question, request.target),
     )  # fmt: skip
     proved = [
-        ProvedClass(
-            search=m.search, certificate=_certificate(site, m, tolerance), best=m.best_path
-        )
+        ProvedClass(search=m.search, certificate=_certificate(site, m, tolerance), best=m.best_path)
         for m in found
     ]
     certificates = [*(one.certificate for one in proved), *missing]
@@ -110,9 +108,7 @@ def _planned(
     if outcome is not Outcome.FOUND and _longer_would_do(question, searched, scene, region):
         outcome = Outcome.TARGET_UNREACHABLE
     made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
-    unknown = [
-        _unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)
-    ]
+    unknown = [_unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)]
     return made, proved, unknown
 
 

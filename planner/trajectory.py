@@ -7,7 +7,7 @@ import shapely
 
 from geometry.arrays import Point
 from planner.anatomy.model import Pedicle, Unavailable
-from planner.approach import STRIP_MM, Gate
+from planner.approach import STRIP_MM, Gate, windows
 from planner.case import LEVELS, Kind, Side
 from planner.fluoroscopy.views import views_for
 from planner.needles.model import Needle
@@ -32,7 +32,7 @@ def trajectory(question: Question, gate: Gate, needle: Needle, path: Path) -> Tr
 
 def drawn_trajectory(question: Question, needle: Needle, path: Path) -> Trajectory:
     """Measure a path that somebody drew; approach and side are recognised from where it runs."""
-    approach, side = recognised(question, path)
+    approach, side = recognised(question, path, needle.radius_mm)
     technique = "drawn" if approach is not None else "drawn, outside every gate"
     return _trajectory(question, needle, path, approach=approach, side=side, technique=technique)
 
@@ -132,8 +132,13 @@ def _skin_cautions(question: Question, entry: Point) -> list[str]:
     return [f"the path starts {off:.1f} mm off the skin"] if off > ENTRY_ON_SKIN_MM else []
 
 
-def recognised(question: Question, path: Path) -> tuple[Approach | None, Side | None]:
+def recognised(
+    question: Question, path: Path, radius_mm: float
+) -> tuple[Approach | None, Side | None]:
     """Name the approach and side of a path by where it pierces the isthmus planes.
+
+    Within the outline a needle of this radius runs beside the pedicle where it breaches its
+    lateral wall, as in ``planner.approach``.
 
     Returns (None, None) for a path that passes outside every window of both sides, such as one
     through the canal, and for a bone without pedicles.
@@ -144,7 +149,8 @@ def recognised(question: Question, path: Path) -> tuple[Approach | None, Side | 
             continue
         pierced = _pierced(pedicle, path)
         if pierced is not None and pedicle.outline.covers(pierced):
-            return Approach.TRANSPEDICULAR, side
+            beside = windows(pedicle, radius_mm)[Approach.PARAPEDICULAR].covers(pierced)
+            return (Approach.PARAPEDICULAR if beside else Approach.TRANSPEDICULAR), side
     for side in Side:
         pedicle = question.pedicle(side)
         if isinstance(pedicle, Unavailable):

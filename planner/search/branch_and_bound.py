@@ -11,7 +11,7 @@ from planner.search.family import LineFamily, Numbers
 from planner.search.leaves import Leaves, explained
 from planner.search.polish import Optimum, polish, preferences
 
-BUDGET_BOXES = 100_000
+BUDGET_BOXES = 200_000
 # Searched to this gap, so that what is found does not depend on where the search began; once this
 # many boxes are spent the gap that was asked for is enough.
 AIM_MM = 0.02
@@ -46,11 +46,12 @@ class SearchResult:
     leaves: Leaves
 
 
-def search_family(
+def search_family(  # noqa: PLR0913  what is asked, and what is known already
     family: LineFamily,
     *,
     radius_mm: float,
     tolerance_mm: float,
+    others_mm: tuple[float, ...] = (),
     hints: tuple[Numbers, ...] = (),
     budget: int = BUDGET_BOXES,
     stop: Int[np.ndarray, " 1"] | None = None,
@@ -61,6 +62,7 @@ def search_family(
         family: The lines.
         radius_mm: Needle radius: slack below it is infeasible, and proving that is enough.
         tolerance_mm: Stop once bound and best are this close.
+        others_mm: Radii of further needles that share the family; theirs are settled as well.
         hints: Lines known to be good, such as those of a thicker needle.
         budget: Largest number of boxes.
         stop: Set to 1 from another thread to give up; what is proved by then holds.
@@ -69,16 +71,17 @@ def search_family(
     owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
     boxes = _new_boxes(family, budget)
     limits = (
-        min(AIM_MM, tolerance_mm), radius_mm - FLOOR_GAP_MM, tolerance_mm,
-        float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM,
+        min(AIM_MM, tolerance_mm), tolerance_mm, float(min(PATIENCE_BOXES, budget)), float(budget),
+        BETTER_MM,
     )  # fmt: skip
+    floors = np.unique([radius_mm, *others_mm]) - FLOOR_GAP_MM
     cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
     how, best = _kernels.BETTER, _best(optima)
     while how == _kernels.BETTER:
         incumbent = np.zeros(4)
         how, found = _kernels.branch(
             family.arrays, family.face_arrays, family.scene.space, boxes, incumbent, best, limits,
-            owners, cancelled,
+            floors, owners, cancelled,
         )  # fmt: skip
         if found > best:
             optima = _ranked([*_optima(family, [incumbent]), *optima])

@@ -1,7 +1,7 @@
 """The classes of one question (approach x side x needle) and their searches.
 
-The slack of a line does not depend on the needle; only the transpedicular window and the usable
-length do. Needles that share both share one search.
+The slack of a line does not depend on the needle; only the windows at the pedicle's wall and the
+usable length do. Needles that share both share one search.
 """
 
 from collections.abc import Callable, Sequence
@@ -77,7 +77,6 @@ def _search_way(
 ) -> dict[int, ClassSearch]:
     """Search the classes of one approach on one side."""
     thick_first = sorted(members, key=lambda m: (-m[2].radius_mm, m[2].usable_length_mm, m[0]))
-    thinnest = min(needle.radius_mm for _, _, needle in members)
     shared: dict[tuple[bytes, float], tuple[LineFamily, SearchResult]] = {}
     hints: tuple[Numbers, ...] = ()
     found: dict[int, ClassSearch] = {}
@@ -85,13 +84,12 @@ def _search_way(
         if gate.window.is_empty:
             found[i] = ClassSearch(gate=gate, needle=needle, family=None, result=None)
             continue
-        key = (gate.window.wkb, needle.usable_length_mm)
+        key = _key(gate, needle)
         if key not in shared:
             family = line_family(gate, scene, target, needle.usable_length_mm)
-            # A window that does not depend on the needle serves the thinner ones too.
-            alike = gate.inscribed_mm is None
+            sharing = [m[2].radius_mm for m in members if _key(m[1], m[2]) == key]
             result = search_family(
-                family, radius_mm=thinnest if alike else needle.radius_mm,
+                family, radius_mm=min(sharing), others_mm=tuple(sharing),
                 tolerance_mm=tolerance_mm, hints=hints,
             )  # fmt: skip
             shared[key] = (family, result)
@@ -99,3 +97,8 @@ def _search_way(
         family, result = shared[key]
         found[i] = ClassSearch(gate=gate, needle=needle, family=family, result=result)
     return found
+
+
+def _key(gate: Gate, needle: Needle) -> tuple[bytes, float]:
+    """Return what two needles must have in common to share a search of one way."""
+    return gate.window.wkb, needle.usable_length_mm

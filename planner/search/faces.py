@@ -64,9 +64,13 @@ def faces_of(
         corners: Corners of the target.
         reach: Distance of the aim plane, mm.
     """
-    found = [_starting_inside(window, cone, normals, offsets, reach)]
-    for i in range(len(offsets)):
-        found.append(_face(i, window, cone, normals[i], float(offsets[i]), corners))
+    found = [
+        _starting_inside(window, cone, normals, offsets, reach),
+        *(
+            _face(i, window, cone, normals[i], float(offsets[i]), corners)
+            for i in range(len(offsets))
+        ),
+    ]
     return tuple(face for face in found if face is not None)
 
 

@@ -6,8 +6,9 @@ upper bound holds; and no path gets inside without piercing a surface, where sla
 zero, less than any needle's radius.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -88,7 +89,7 @@ class Scene:
     field: DistanceField
     skin: Skin
     holders: _kernels.Tree | None
-    _held: dict[bytes, Held] = field(default_factory=dict)
+    _held: dict[bytes, Held] = dataclasses.field(default_factory=dict)
 
     @property
     def space(self) -> Space:

@@ -1,20 +1,6 @@
 """Compiled branch and bound over straight lines through a gate."""
 
-from planner.search._kernels.boxes import (
-    BOUNDED,
-    NO_RULE,
-    NO_TIP,
-    NO_WINDOW,
-    POINTS,
-    ROUNDING_MM,
-    SPLIT,
-    TOO_LONG,
-    Faces,
-    Space,
-    box_spread,
-    examine,
-    new_scratch,
-)
+from planner.search._kernels.boxes import examine
 from planner.search._kernels.branch import BETTER, CLOSED, SPENT, STOPPED, Boxes, branch
 from planner.search._kernels.leaves import MOST_ROWS, explain
 from planner.search._kernels.lines import (
@@ -27,6 +13,20 @@ from planner.search._kernels.lines import (
     target_interval,
     tip_of,
     window_distance,
+)
+from planner.search._kernels.model import (
+    BOUNDED,
+    NO_RULE,
+    NO_TIP,
+    NO_WINDOW,
+    POINTS,
+    ROUNDING_MM,
+    SPLIT,
+    TOO_LONG,
+    Faces,
+    Space,
+    box_spread,
+    new_scratch,
 )
 from planner.search._kernels.polish import RULES, constraint_slopes, constraints, nearest_points
 

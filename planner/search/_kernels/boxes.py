@@ -1,218 +1,28 @@
-"""Boxes of lines: what no line of a box can exceed (theorems in docs/proof.md).
-
-Lines that enter the target through one flat *face* are ``x = (a, b, c, d)``: gate point
-``P = (a, b, 0)`` in gate coordinates (lateral, cranial, along), face point
-``Q = F + c f1 + d f2``, and ``p(t) = (1 - t) P + t Q``, affine in x. Over a box of half-widths h
-the point at t moves by at most ``rho(t) = |1 - t| hypot(ha, hb) + |t| hypot(hc, hd)``, slack is
-1-Lipschitz, so ``slack(p_centre(t)) + rho(t)`` bounds the slack of every line that reaches t. The
-numbers sit where space is tight, at the gate and at the target, and there the bound is best.
-"""
+"""What no path of a box of lines can exceed (see ``model`` for the boxes themselves)."""
 
 import math
-from typing import NamedTuple
 
 import numba
-import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, Grid, Tree, interpolate, point_query, segment_query
-from planner.search._kernels.lines import skin_exit, window_distance, within_skin
+from geometry._kernels import FAR, OPTIONS, point_query, segment_query
+from planner.search._kernels.lines import window_distance
+from planner.search._kernels.model import (
+    BOUNDED,
+    NO_RULE,
+    NO_TIP,
+    NO_WINDOW,
+    POINTS,
+    ROUNDING_MM,
+    RULES,
+    TOO_LONG,
+    box_spread,
+    place,
+    value_at,
+)
+from planner.search._kernels.reaches import back_reach, is_too_long, tip_reach
 from planner.search._kernels.weighing import weigh
 
-ROUNDING_MM = 1e-6
 STEP_MM = 1.0
-POINTS = 8  # surface points that a box keeps in mind
-RULES = 24  # rules that a box weighs at most
-NEAR_LIMIT_MM = 12.0  # within this of the needle's length the skin is asked exactly
-
-BOUNDED, NO_WINDOW, NO_RULE, NO_TIP, TOO_LONG, SPLIT = 0, 1, 2, 3, 4, 255
-
-
-class Faces(NamedTuple):
-    """The faces of a target towards a gate, gate coordinates.
-
-    ``origin`` (n, 3), ``axes`` (n, 2, 3): planes; ``tip`` (n,): t of the tip, 1, or 0 where the
-    tip is the gate point itself; ``rules`` (m, 5): ``row[:4] . x <= row[4]`` for every line that
-    enters there; ``first`` (n + 1,): rows of each face.
-    """
-
-    origin: np.ndarray
-    axes: np.ndarray
-    tip: np.ndarray
-    rules: np.ndarray
-    first: np.ndarray
-
-
-class Space(NamedTuple):
-    """What boxes are measured against: obstacles and skin, as trees and as grids."""
-
-    tree: Tree
-    grid: Grid
-    skin: Tree
-    skin_grid: Grid
-
-
-class Scratch(NamedTuple):
-    """Room for the work on one box.
-
-    ``gate``, ``face``, ``start``, ``step`` (3,): its middle line, in gate coordinates and in the
-    scene's; ``rows`` (n, 5), ``at`` (n,), ``weights`` (n,), ``sums`` (4, 5): its bounds (see
-    ``weighing``), their t and ``near`` (n,), the inverse distance there; ``which`` (n,): surface
-    point or rule of a row.
-    """
-
-    gate: np.ndarray
-    face: np.ndarray
-    start: np.ndarray
-    step: np.ndarray
-    rows: np.ndarray
-    at: np.ndarray
-    near: np.ndarray
-    weights: np.ndarray
-    sums: np.ndarray
-    which: np.ndarray
-
-
-@numba.njit(**OPTIONS)
-def new_scratch():
-    """Return scratch for one thread."""
-    most = POINTS + 2 + RULES
-    return Scratch(
-        np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty((most, 5)), np.empty(most),
-        np.empty(most), np.empty(most), np.empty((4, 5)), np.empty(most, np.int64),
-    )  # fmt: skip
-
-
-@numba.njit(**OPTIONS)
-def box_spread(h, t):
-    """Return how far the point at t moves at most over a box of half-widths ``h``."""
-    return abs(1.0 - t) * math.hypot(h[0], h[1]) + abs(t) * math.hypot(h[2], h[3])
-
-
-@numba.njit(**OPTIONS)
-def place(family, faces, face, x, work):
-    """Set the middle line of a box in ``work``; return its length from gate to face, mm."""
-    gate, end = work.gate, work.face
-    gate[0], gate[1], gate[2] = x[0], x[1], 0.0
-    length2 = 0.0
-    for k in range(3):
-        end[k] = (
-            faces.origin[face, k] + x[2] * faces.axes[face, 0, k] + x[3] * faces.axes[face, 1, k]
-        )
-        length2 += (end[k] - gate[k]) ** 2
-    for k in range(3):
-        work.start[k] = family.origin[k] + x[0] * family.lateral[k] + x[1] * family.cranial[k]
-        work.step[k] = (
-            (end[0] - gate[0]) * family.lateral[k]
-            + (end[1] - gate[1]) * family.cranial[k]
-            + (end[2] - gate[2]) * family.axis[k]
-        )
-    return math.sqrt(length2)
-
-
-@numba.njit(**OPTIONS)
-def aim_of(family, x, work, line):
-    """Fill ``line`` with the four numbers of the placed middle line (see ``lines``), if it has."""
-    along = work.face[2]
-    if along < 1e-6:
-        return False
-    line[0], line[1] = x[0], x[1]
-    line[2] = x[0] + (work.face[0] - x[0]) * family.reach / along
-    line[3] = x[1] + (work.face[1] - x[1]) * family.reach / along
-    return True
-
-
-@numba.njit(**OPTIONS)
-def _value(grid, work, t):
-    return interpolate(
-        grid,
-        work.start[0] + t * work.step[0],
-        work.start[1] + t * work.step[1],
-        work.start[2] + t * work.step[2],
-    )
-
-
-@numba.njit(**OPTIONS)
-def back_reach(family, space, h, speed, work, tip):
-    """Return a t <= 0 that every path of the box has inside the skin, to the gate.
-
-    Walks backwards along the middle line while the skin is further away than the box is wide.
-    """
-    if not family.has_skin:
-        return _plane_reach(family, h, speed, work)
-    t, clear = 0.0, FAR
-    value, error = _value(space.skin_grid, work, t)
-    last = min(tip - family.usable / speed, 0.0)
-    while t > last:
-        depth = value - error
-        room = depth - max(box_spread(h, 0.0), box_spread(h, t))
-        if room < 0.5:
-            break
-        ahead = max(t - 0.7 * room / speed, last)
-        width = max(box_spread(h, 0.0), box_spread(h, ahead)) + ROUNDING_MM
-        lowest = min(clear, depth - (t - ahead) * speed)
-        if lowest <= width:
-            break
-        clear, t = lowest, ahead
-        value, error = _value(space.skin_grid, work, t)
-    return t
-
-
-@numba.njit(**OPTIONS)
-def _plane_reach(family, h, speed, work):
-    """``back_reach`` where a plane stands for the skin."""
-    height, rate = -family.plane_offset, 0.0
-    for k in range(3):
-        height += family.plane_normal[k] * work.start[k]
-        rate -= family.plane_normal[k] * work.step[k]
-    if height + box_spread(h, 0.0) >= 0.0:
-        return 0.0
-    last = -family.usable / speed - 1.0
-    # Height of the middle line at -s is height + s rate; the box is at most near + s grow wide.
-    near, grow = math.hypot(h[0], h[1]), math.hypot(h[0], h[1]) + math.hypot(h[2], h[3])
-    if rate + grow <= 0.0:
-        return last
-    return max(last, (height + near + ROUNDING_MM) / (rate + grow))
-
-
-@numba.njit(**OPTIONS)
-def tip_reach(family, faces, face, h, speed, work):
-    """Return (t, possible): no path of the box has its tip before t; False if none has one.
-
-    Beyond the face by which they enter, lines whose tube stays outside every holder go on.
-    """
-    tip = faces.tip[face]
-    if family.all_held:
-        return tip, True
-    t, clear = tip, FAR
-    value, error = _value(family.holder_grid, work, t)
-    for _ in range(60):
-        apart = value - error
-        room = apart - max(box_spread(h, tip), box_spread(h, t))
-        if room < 0.05:
-            return t, True
-        ahead = t + 0.7 * room / speed
-        width = max(box_spread(h, tip), box_spread(h, ahead)) + ROUNDING_MM
-        lowest = min(clear, apart - (ahead - t) * speed)
-        if lowest <= width:
-            return t, True
-        clear, t = lowest, ahead
-        if has_left(family, h, work, t):
-            return t, False
-        value, error = _value(family.holder_grid, work, t)
-    return t, True
-
-
-@numba.njit(**OPTIONS)
-def has_left(family, h, work, t):
-    """Whether all lines of the box are beyond one same face of the target at t."""
-    for i in range(family.offsets.shape[0]):
-        n = family.normals[i]
-        room = -family.offsets[i]
-        for k in range(3):
-            room += n[k] * ((1.0 - t) * work.gate[k] + t * work.face[k])
-        if room > box_spread(h, t) + ROUNDING_MM:
-            return True
-    return False
 
 
 @numba.njit(**OPTIONS)
@@ -276,6 +86,14 @@ def point_row(faces, face, points, i, h, back, reach, work, row):
         rows[row, 2 + k] = t * near * (u * f[0] + v * f[1] + w * f[2])
     rho = box_spread(h, t)
     rows[row, 4] = distance - points[i, 3] + 0.5 * rho * rho * near
+    slant = 0.5 * rho * rho * near
+    for k in range(4):
+        slant += abs(rows[row, k]) * h[k]
+    if slant > rho:
+        # Too near for a tangent: the distance grows by no more than a line moves.
+        for k in range(4):
+            rows[row, k] = 0.0
+        rows[row, 4] = distance - points[i, 3] + rho
     work.at[row], work.near[row], work.which[row] = t, near, i
     return distance - points[i, 3]
 
@@ -289,7 +107,7 @@ def nearest(space, h, back, reach, enough, speed, work):
     best, best_t, middle = FAR, reach, FAR
     t = reach
     while True:
-        value, error = _value(space.grid, work, t)
+        value, error = value_at(space.grid, work, t)
         rho = box_spread(h, t)
         middle = min(middle, value + error)
         if value + error + rho < best:
@@ -315,7 +133,7 @@ def known_points(faces, face, points, kept, h, back, reach, work):
 
 
 @numba.njit(**OPTIONS)
-def outside(family, faces, face, x, h):
+def outside(family, x, h):
     """Whether a box misses the window (its first two numbers are gate coordinates)."""
     return window_distance(family.edges, x[0], x[1]) > math.hypot(h[0], h[1]) + ROUNDING_MM
 
@@ -346,28 +164,6 @@ def ask(space, family, points, count, info, ends, limit, work):
 
 
 @numba.njit(**OPTIONS)
-def is_too_long(family, space, h, back, reach, speed, work):
-    """Whether every path of the box is longer than the needle, and the ``back`` that shows it."""
-    shortest = speed - math.hypot(h[0], h[1]) - math.hypot(h[2], h[3])
-    if shortest <= 0.0:
-        return False, back
-    if (reach - back) * shortest > family.usable:
-        return True, back
-    # The grid stops short of the skin: where that may decide, ask the skin itself.
-    needed = reach - family.usable / shortest
-    if not family.has_skin or needed >= back:
-        return False, back
-    if (back - needed) * speed > NEAR_LIMIT_MM:
-        return False, back
-    if skin_exit(family, space.skin, work.start, work.step) >= needed:
-        return False, back
-    width = max(box_spread(h, 0.0), box_spread(h, needed)) + ROUNDING_MM
-    if within_skin(family, space.skin, work.start, work.step, needed - ROUNDING_MM, width):
-        return True, needed - ROUNDING_MM
-    return False, back
-
-
-@numba.njit(**OPTIONS)
 def examine(
     family, faces, space, points, info, count, face, x, h, kept, enough, worth, result, work
 ):
@@ -386,7 +182,7 @@ def examine(
         What settled the box (``BOUNDED``: its bound, even if above ``enough``), and ``count``.
     """
     result[5] = -1.0
-    if outside(family, faces, face, x, h):
+    if outside(family, x, h):
         return NO_WINDOW, count
     speed = place(family, faces, face, x, work)
     reach, possible = tip_reach(family, faces, face, h, speed, work)

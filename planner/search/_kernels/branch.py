@@ -7,16 +7,16 @@ import numba
 import numpy as np
 
 from geometry._kernels import FAR, OPTIONS
-from planner.search._kernels.boxes import (
+from planner.search._kernels.boxes import examine
+from planner.search._kernels.lines import line_slack, nearest_on_window, window_distance
+from planner.search._kernels.model import (
     BOUNDED,
     POINTS,
     SPLIT,
     aim_of,
-    examine,
     new_scratch,
     place,
 )
-from planner.search._kernels.lines import line_slack, nearest_on_window, window_distance
 
 GRID_MM = 1e-5
 CLOSED, SPENT, BETTER, STOPPED = 0, 1, 2, 3
@@ -78,31 +78,49 @@ def _pop(boxes):
 
 
 @numba.njit(**OPTIONS)
-def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
+def goal(best, gap, floors):
+    """Return the bound that is low enough: a gap above the best, or below a needle's radius.
+
+    ``floors`` (n,), rising: a bound below one of them that the best does not reach proves that
+    needle's paths infeasible, which no gap may leave open.
+    """
+    if best < floors[0]:
+        return floors[0]
+    low_enough = best + gap
+    for floor in floors:
+        if best < floor <= low_enough:
+            return floor
+    return low_enough
+
+
+@numba.njit(**OPTIONS)
+def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners, stop):
     """Split the box of highest bound until nothing can be better, or better was found.
 
     Args:
         boxes: The boxes so far; on the heap those to be split.
         incumbent: Best line so far (4,); overwritten when a better one is found.
         best: Its slack.
-        limits: Gap to close to; least slack of interest; gap that is enough once ``patience``
-            boxes are spent; patience; largest number of boxes; gain at which to return.
+        limits: Gap to close to; gap that is enough once ``patience`` boxes are spent; patience;
+            largest number of boxes; gain at which to return.
+        floors: (n,), rising: slacks below which the needles have no safe path.
         owners: (n,) counts of boxes decided by each structure; added to.
         stop: (1,) set from outside to give up.
 
     Returns:
         How it ended (``CLOSED``, ``SPENT``, ``BETTER``, ``STOPPED``) and the best slack.
     """
-    aim, floor, gap, patience, budget, gain = limits
+    aim, gap, patience, budget, gain = limits
     work = new_scratch()
     result, line, kept = np.empty(7), np.empty(4), np.empty(POINTS, np.int32)
     x, h = np.empty(4), np.empty(4)
     before = best
     while boxes.sizes[1] > 0:
         top = boxes.bound[boxes.heap[0]]
-        if top <= max(best + aim, floor):
+        enough = goal(best, aim, floors)
+        if top <= enough:
             return CLOSED, best
-        if boxes.sizes[3] >= patience and top <= max(best + gap, floor):
+        if boxes.sizes[3] >= patience and top <= goal(best, gap, floors):
             return CLOSED, best
         if boxes.sizes[3] >= budget or boxes.sizes[0] + 2 > boxes.shape.shape[0]:
             return SPENT, best
@@ -122,10 +140,10 @@ def branch(family, faces, space, boxes, incumbent, best, limits, owners, stop):
             if not whole:
                 h[axis] *= 0.5
                 x[axis] += h[axis] if child == 1 else -h[axis]
-            enough = max(best + aim, floor)
+            enough = goal(best, aim, floors)
             why, boxes.sizes[2] = examine(
                 family, faces, space, boxes.points, boxes.info, boxes.sizes[2], face, x, h, kept,
-                enough, max(best, floor) + GRID_MM, result, work,
+                enough, max(best, floors[0]) + GRID_MM, result, work,
             )  # fmt: skip
             boxes.sizes[3] += 1
             box = parent if whole else boxes.sizes[0]

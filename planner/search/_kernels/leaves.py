@@ -6,18 +6,9 @@ import numba
 import numpy as np
 
 from geometry._kernels import FAR, OPTIONS
-from planner.search._kernels.boxes import (
-    BOUNDED,
-    POINTS,
-    ask,
-    back_reach,
-    is_too_long,
-    known_points,
-    new_scratch,
-    place,
-    rule_rows,
-    tip_reach,
-)
+from planner.search._kernels.boxes import ask, known_points, rule_rows
+from planner.search._kernels.model import BOUNDED, POINTS, new_scratch, place
+from planner.search._kernels.reaches import back_reach, is_too_long, tip_reach
 from planner.search._kernels.weighing import weigh
 
 MOST_ROWS = 24  # points and rules that bound one leaf at most
@@ -25,7 +16,7 @@ LEAST_WEIGHT = 1e-9
 
 
 @numba.njit(**OPTIONS)
-def corner_bound(family, faces, face, points, x, h, back, reach, work, total, known):
+def corner_bound(faces, face, points, x, h, work, total, known):
     """Return the weighed bound of ``work`` over the box exactly: its greatest corner value.
 
     The sum of weighed distances to points is convex, what rules add is linear.
@@ -101,12 +92,10 @@ def explain(family, faces, space, boxes, leaves, bound, reach, back, first, whic
             x[k], h[k] = boxes.shape[box, k], boxes.shape[box, 4 + k]
         speed = place(family, faces, face, x, work)
         reach[n], possible = tip_reach(family, faces, face, h, speed, work)
-        if boxes.why[box] != BOUNDED:
-            back[n] = back_reach(family, space, h, speed, work, reach[n])
-            _, back[n] = is_too_long(family, space, h, back[n], reach[n], speed, work)
-            continue
         back[n] = back_reach(family, space, h, speed, work, reach[n])
         _, back[n] = is_too_long(family, space, h, back[n], reach[n], speed, work)
+        if boxes.why[box] != BOUNDED:
+            continue
         for k in range(POINTS):
             kept[k] = boxes.kept[box, k]
         known, total, greatest = 0, 0, FAR
@@ -135,9 +124,7 @@ def explain(family, faces, space, boxes, leaves, bound, reach, back, first, whic
                 total = rule_rows(family, faces, face, x, h, back[n], reach[n], speed, work, known)
                 weigh(work.rows, known, total, h, work.weights, work.sums)
                 _clean(work, known, total)
-            greatest = corner_bound(
-                family, faces, face, boxes.points, x, h, back[n], reach[n], work, total, known
-            )
+            greatest = corner_bound(faces, face, boxes.points, x, h, work, total, known)
         bound[n] = greatest
         row = first[n]
         for i in range(total):

@@ -33,10 +33,10 @@ def _spread(slopes, h):
 
 @numba.njit(**OPTIONS)
 def _towards(own, rest, row, h, most, scratch):
-    """Minimise over s in [0, most] the bound of ``(1 - s) own + s row + rest`` (a mean), or of
-    ``own + s row + rest`` where ``own`` is given as the fixed part (``most`` = FAR).
+    """Minimise a bound over a share or a multiplier s in [0, most]; return s and the bound.
 
-    Returns the s and the bound. It is convex and piecewise linear in s: the least lies at a kink.
+    Of ``(1 - s) own + s row + rest``; of ``own + s row + rest`` where ``most`` is FAR. It is
+    convex and piecewise linear in s: the least lies at a kink.
     """
     mean = most < FAR
     best_s, best = 0.0, own[4] + rest[4]
