@@ -53,6 +53,7 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
     tolerance_mm: float,
     others_mm: tuple[float, ...] = (),
     hints: tuple[Numbers, ...] = (),
+    lattice: bool = True,
     budget: int = BUDGET_BOXES,
     stop: Int[np.ndarray, " 1"] | None = None,
 ) -> SearchResult:
@@ -64,10 +65,11 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
         tolerance_mm: Stop once bound and best are this close.
         others_mm: Radii of further needles that share the family; theirs are settled as well.
         hints: Lines known to be good, such as those of a thicker needle.
+        lattice: Whether to start from the best lines of a lattice as well.
         budget: Largest number of boxes.
         stop: Set to 1 from another thread to give up; what is proved by then holds.
     """
-    optima = _optima(family, [*hints, *_seeds(family)])
+    optima = _optima(family, [*hints, *(_seeds(family) if lattice else ())])
     owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
     boxes = _new_boxes(family, budget)
     limits = (
