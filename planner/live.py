@@ -11,7 +11,6 @@ from threading import Lock
 import numpy as np
 from jaxtyping import Int
 
-from geometry.frames import frame_from_axes
 from planner.anatomy.model import Unavailable
 from planner.approach import Gate
 from planner.errors import RequestError
@@ -19,15 +18,15 @@ from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.model import Needle
 from planner.needles.path import Path
+from planner.planning import scene_of
 from planner.policy import meant_to_pass
 from planner.prepared import PreparedCase
-from planner.question import STAND_OFF_MM, question_of
+from planner.question import question_of
 from planner.request import FreePoint, PlanRequest
 from planner.result import Certificate
 from planner.search.branch_and_bound import search_family
 from planner.search.certificate import certificate
 from planner.search.family import Numbers, line_family
-from planner.search.scene import build_scene
 from planner.target import TargetRegion, bone_of, region_of
 from planner.verify import clearances, least_margin
 
@@ -62,10 +61,7 @@ class LivePlanner:
             )  # fmt: skip
         needles = [needle_named(n, field=f"needles[{i}]") for i, n in enumerate(request.needles)]
         self._question, self._request, self._prepared = question, request, prepared
-        frame = frame_from_axes(
-            name="scene", origin_mm=question.region.centre_mm, axes=question.axes
-        )
-        self._scene = build_scene(prepared.case, request.policy, question.bone, frame, STAND_OFF_MM)
+        self._scene = scene_of(question, question.region)
         classes, _ = gates_for(question, request.approaches, request.sides, needles)
         self._classes = [(g, n) for g, n in classes if not g.window.is_empty]
         self._last: dict[int, tuple[Numbers, ...]] = {}

@@ -6,10 +6,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise, product
 
-from geometry.frames import RigidTransform, frame_from_axes
+from geometry.frames import frame_from_axes
 from planner.anatomy.model import Unavailable
 from planner.candidates import MeasuredClass, measured_classes
-from planner.case import Case
+from planner.case import Case, Kind
 from planner.explanation import explanation, notes
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
@@ -79,9 +79,7 @@ def _planned(
         stopped = _answer(question, request, Outcome.STOPPED, (), certificates, clock)
         return stopped, [], [_unknown(c, region.reason) for c in certificates]
     tell("measuring the space around the target", 0.15)
-    scene = build_scene(
-        prepared.case, request.policy, question.bone, _scene_frame(question, region), STAND_OFF_MM
-    )
+    scene = scene_of(question, region)
     classes, gateless = gates_for(question, request.approaches, request.sides, needles)
     missing = [unsearched(g.approach, g.side, g.needle, g.why, tolerance) for g in gateless]
     clock.append(time.perf_counter())
@@ -130,9 +128,13 @@ def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajector
     return drawn_trajectory(question_of(prepared, request), needle, request.path)
 
 
-def _scene_frame(question: Question, region: TargetRegion) -> RigidTransform:
-    """Return the frame to search in: the bone's directions about the target's centre."""
-    return frame_from_axes(name="scene", origin_mm=region.centre_mm, axes=question.axes)
+def scene_of(question: Question, region: TargetRegion) -> Scene:
+    """Return the space around the target, in the bone's directions; kept with the case."""
+    prepared, policy, bone = question.prepared, question.policy, question.bone
+    frame = frame_from_axes(name="scene", origin_mm=region.centre_mm, axes=question.axes)
+    limits = tuple(policy.rule(kind).hard_mm for kind in Kind)
+    key = (bone.name, limits, region.centre_mm.tobytes(), question.axes.tobytes())
+    return prepared.kept(key, lambda: build_scene(prepared.case, policy, bone, frame, STAND_OFF_MM))
 
 
 def _trajectories(question: Question, choices: Sequence[Choice]) -> tuple[Trajectory, ...]:

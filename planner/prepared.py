@@ -1,11 +1,18 @@
 """A case with everything that is derived from it, each thing computed once and kept."""
 
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from geometry.arrays import Point
 from geometry.exact import MeshDistance
 from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Structure
 from planner.errors import RequestError
+
+_Made = TypeVar("_Made")
+MOST_KEPT = 4  # spaces around bones, some tens of megabytes each
 
 
 class PreparedCase:
@@ -15,6 +22,17 @@ class PreparedCase:
         self.case = case
         self._distances: dict[str, MeshDistance] = {}
         self._anatomy = AnatomyReader(case)
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    def kept(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
+        """Return what ``make`` made for this key before, or makes now; the last few are kept."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        made: _Made = self._kept[key]
+        return made
 
     def distance(self, structure: Structure) -> MeshDistance:
         """Return the exact distance queries of a structure's original mesh, patient LPS."""
