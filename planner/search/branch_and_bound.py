@@ -11,7 +11,7 @@ from planner.search.family import LineFamily, Numbers
 from planner.search.leaves import Leaves, explained
 from planner.search.polish import Optimum, polish, preferences
 
-BUDGET_BOXES = 200_000
+BUDGET_BOXES = 60_000
 # Searched to this gap, so that what is found does not depend on where the search began; once this
 # many boxes are spent the gap that was asked for is enough.
 AIM_MM = 0.02
