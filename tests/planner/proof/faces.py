@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from geometry.arrays import Point
 from planner.approach import Gate
 from planner.proof import FaceProof
-from planner.proof_check.faces import AHEAD_MM
+from planner.proof_faces import AHEAD_MM
 from planner.target import TargetRegion
 
 PAD_MM = 1e-6  # by which faces are too large

@@ -8,7 +8,7 @@ import pytest
 
 from planner.proof import FaceProof, FamilyProof, Leaves
 from planner.proof_check import check_proof
-from planner.proof_check.faces import face_failures
+from planner.proof_faces import face_failures
 from planner.request import FreePoint, PlanRequest
 from tests.planner.proof.prover import Proved, Prover, proof_of, prover_of
 from tests.planner.proof.world import REQUEST, small_case

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from planner.proof import Leaves, Why
-from planner.proof_check.rules import tiling_failures
+from planner.proof_check import tiling_failures
 
 Cells = list[tuple[int, tuple[int, ...], tuple[int, ...]]]  # face, level, index
 

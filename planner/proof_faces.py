@@ -7,24 +7,28 @@ inside the half-space of a plane i, ``normals[i] @ P > offsets[i]``, last of all
 where it enters the region: it belongs to the face of plane i, whose Q lie in region and plane.
 
 Lines that enter the region within ``AHEAD_MM`` of the gate's plane are not spoken for.
+
+The leaves of a family are boxes of the lines of its faces: ``Boxes``.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, product
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from shapely.geometry.base import BaseGeometry
 
 from geometry.arrays import Point, Points, Vector
 from planner.proof import FaceProof, FamilyProof
-from planner.proof_check.statement import EQUAL_MM, ROUNDING_MM
+from planner.proof_statement import EQUAL_MM, ROUNDING_MM
 
 AHEAD_MM = 1e-3
 Pairs = Float[np.ndarray, "n 2"]
 Rows = Float[np.ndarray, "r 5"]
+PerLeaf = Float[np.ndarray, " n"]
+Holds = Bool[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -180,3 +184,64 @@ def entering_rule(region: Region, face: FaceProof) -> Rows:
         return np.empty((0, 5))
     a, b, _ = -region.normals[face.plane]
     return np.array([[a, b, 0.0, 0.0, -region.offsets[face.plane]]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Boxes:
+    """Boxes of lines ``x = (a, b, c, d)`` of faces (``planner.proof.model``), patient LPS.
+
+    Attributes:
+        family: Their family.
+        face_of: The face of each, by its place in the family.
+        x: Their centres, mm.
+        h: Their half-widths, mm.
+        origins: The gate's origin and F, mm.
+        axes: Lateral, cranial, f1 and f2.
+        tip_t: Where a line enters the region: 1, or 0 where it starts inside it.
+        reach_t: What all paths are claimed to reach before their tips.
+        back_t: What all paths are claimed to reach after their entries.
+    """
+
+    family: FamilyProof
+    face_of: UInt8[np.ndarray, " n"]
+    x: Float[np.ndarray, "n 4"]
+    h: Float[np.ndarray, "n 4"]
+    origins: Float[np.ndarray, "n 2 3"]
+    axes: Float[np.ndarray, "n 4 3"]
+    tip_t: PerLeaf
+    reach_t: PerLeaf
+    back_t: PerLeaf
+
+    def __getitem__(self, chosen: np.ndarray) -> "Boxes":
+        """Return some of the boxes."""
+        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)[1:]})
+
+    def ends(self, corner: tuple[int, ...] = (0, 0, 0, 0)) -> Float[np.ndarray, "2 n 3"]:
+        """Return P and Q of the centre of every box, or of the corner in this direction."""
+        moved = (self.x + np.array(corner) * self.h)[..., None] * self.axes
+        return np.moveaxis(self.origins + moved.reshape(-1, 2, 2, 3).sum(axis=2), 1, 0)
+
+    def points(self, t: PerLeaf, corner: tuple[int, ...] = (0, 0, 0, 0)) -> Points:
+        """Return ``p_x(t)`` of the centre of every box, or of the corner in this direction."""
+        first, second = self.ends(corner)
+        return first + t[:, None] * (second - first)
+
+    def rho(self, t: PerLeaf | float) -> PerLeaf:
+        """Return how far the points at t are from the centre's at most, mm."""
+        a, b, c, d = self.h.T
+        return np.abs(1.0 - t) * np.hypot(a, b) + np.abs(t) * np.hypot(c, d)
+
+
+def boxes_of(family: FamilyProof) -> Boxes:
+    """Return the leaves of a family as boxes."""
+    leaves = family.leaves
+    faces = [[*f.low, *f.high, *family.origin_mm, *f.origin_mm, *family.axes[:2].ravel(),
+              *f.axes.ravel(), f.plane is not None] for f in family.faces]  # fmt: skip
+    rows = np.array(faces, dtype=np.float64).reshape(-1, 27)[leaves.face_of]
+    low, high, origins, axes, tip_t = np.split(rows, [4, 8, 14, 26], axis=1)
+    width = np.ldexp(high - low, -leaves.level.astype(np.int64))
+    return Boxes(
+        family=family, face_of=leaves.face_of, x=low + width * (leaves.index + 0.5), h=width / 2.0,
+        origins=origins.reshape(-1, 2, 3), axes=axes.reshape(-1, 4, 3), tip_t=tip_t[:, 0],
+        reach_t=leaves.reach_t, back_t=leaves.back_t,
+    )  # fmt: skip

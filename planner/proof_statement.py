@@ -1,7 +1,7 @@
 """What a proof must be about: the statement that a case and a request imply, derived anew.
 
 Everything here is compared with the proof, to ``EQUAL_MM``; that what is stated also holds for
-every line is shown in ``rules``.
+every line is shown in ``proof_check``.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import shapely
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from geometry.arrays import Point, Vector
+from geometry.arrays import Point, Points, Vector
 from geometry.exact import MeshDistance
 from planner.anatomy.model import Unavailable
 from planner.approach import Gate
@@ -22,8 +22,9 @@ from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.model import Needle
 from planner.policy import meant_to_pass
-from planner.proof import ClassProof, FamilyProof, Proof, Unsearched, structure_digest
-from planner.question import STAND_OFF_MM, Question
+from planner.prepared import PreparedCase
+from planner.proof import ClassProof, FamilyProof, Leaves, Proof, Unsearched, structure_digest
+from planner.question import STAND_OFF_MM, Question, question_of
 from planner.request import Approach, PlanRequest
 from planner.result import Status
 from planner.target import TargetRegion
@@ -56,11 +57,25 @@ class Space:
     skins: tuple[MeshDistance, ...]
     behind: tuple[Vector, float]
 
+    def surface_points(self, leaves: Leaves) -> tuple[Points, Float[np.ndarray, " m"]]:
+        """Return each witness's point, and what its obstacle requires, mm; nan if there is none."""
+        counts = np.array([len(corners) for corners in self.corners])
+        structure = np.minimum(leaves.structure, len(counts) - 1)
+        there = (leaves.structure == structure) & (leaves.face < counts[structure])
+        place = np.where(there, (np.cumsum(counts) - counts)[structure] + leaves.face, 0)
+        v0, v1, v2 = np.moveaxis(np.concatenate(self.corners)[place], 1, 0)
+        points = v0 + leaves.uv[:, :1] * (v1 - v0) + leaves.uv[:, 1:] * (v2 - v0)
+        return points, np.where(there, self.required_mm[structure], np.nan)
 
-def space_of(question: Question) -> Space:
-    """Return the surfaces that a question is about."""
-    prepared, bone, posterior = question.prepared, question.bone, question.axes[1]
-    case = prepared.case
+
+def space_of(prepared: PreparedCase, request: PlanRequest) -> Space:
+    """Return the surfaces that a request is about.
+
+    Raises:
+        RequestError: If it names what the case or the catalogues do not have.
+    """
+    case, question = prepared.case, question_of(prepared, request)
+    bone, posterior = question.bone, question.axes[1]
     through = meant_to_pass(case, bone)
     hard = [
         None if s.name in through else question.policy.rule(s.kind).hard_mm
