@@ -32,8 +32,6 @@ from planner.target import TargetRegion
 
 TOLERANCE_MM = 0.25
 ROUNDING_MM = 1e-6
-# Bounds may differ from pose to pose: a search stops tightening them when its boxes are spent.
-BOUND_MM = 0.05
 USABLE_MM = 380.0
 DRAWS = 25  # of each of the four scenes, each searched for two needles
 KINDS = (Kind.OTHER_BONE, Kind.ROD, Kind.VESSEL, Kind.PLEURA)
@@ -311,7 +309,7 @@ def test_a_search_proves_what_is_known_on_paper(
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_where_and_how_a_scene_lies_changes_neither_best_nor_bound(
+def test_a_scene_has_the_same_best_and_is_proved_wherever_and_however_it_lies(
     scene: Callable[[np.random.Generator], Known],
 ) -> None:
     rng = np.random.default_rng(SCENES.index(scene))
@@ -322,4 +320,7 @@ def test_where_and_how_a_scene_lies_changes_neither_best_nor_bound(
         for side in (Side.LEFT, Side.LEFT, Side.RIGHT)
     ]
     assert np.ptp([_best(result) for result in results]) < ROUNDING_MM
-    assert np.ptp([result.upper_bound_mm for result in results]) < BOUND_MM
+    # How far a bound is tightened below the tolerance may differ: a search stops when it has spent
+    # its boxes, and rounding decides which of equal ones it takes first.
+    assert all(result.closed for result in results)
+    assert max(r.upper_bound_mm - _best(r) for r in results) <= TOLERANCE_MM + ROUNDING_MM
