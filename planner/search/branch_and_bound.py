@@ -131,7 +131,8 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     ]
     lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
     slack = np.empty(len(lattice))
-    _kernels.estimate(family.arrays, family.scene.field.grid, lattice, slack)
+    scene = family.scene
+    _kernels.estimate(family.arrays, scene.field.grid, scene.skin.tree, lattice, slack)
     worth = slack - preferences(family, lattice)
     likely = np.argsort(-worth, kind="stable")[:LIKELY]
     lattice, slack = lattice[likely], slack[likely]

@@ -218,10 +218,10 @@ def line_slack(family, tree, skin, x, worth):
 
 
 @numba.njit(**OPTIONS)
-def estimate(family, grid, lines, slack):
+def estimate(family, grid, skin, lines, slack):
     """Fill ``slack`` (n,) with the slack of ``lines`` (n, 4) by a grid, from gate to tip only.
 
-    -FAR where a line misses window, cone or target. Neither skin nor length is asked.
+    -FAR where a line misses window, cone or target, or is too long.
     """
     for i in range(lines.shape[0]):
         x = lines[i]
@@ -233,6 +233,9 @@ def estimate(family, grid, lines, slack):
             continue
         start, step = line_points(family, x)
         speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+        t_skin = skin_exit(family, skin, start, step)
+        if t_skin > 0.0 or (t_in - t_skin) * speed > family.usable:
+            continue
         t, slack[i] = t_in, FAR
         while True:
             value, error = interpolate(
