@@ -42,8 +42,8 @@ def dragged(around: Surroundings, pace: Pace) -> Section:
         title=f"g. Dragging a point target, proved anew to {TOLERANCE_MM} mm",
         columns=("class", "p50 core-ms", "p99 core-ms", "p50 wall ms", "p99 wall ms", "proved"),
         rows=rows,
-        note=f"`LivePlanner`, {NEEDLE}, up to {len(places)} places on a circle of {CIRCLE_MM:g} mm in "
-        "the body; the margin on the original meshes is measured at every place.",
+        note=f"`LivePlanner`, {NEEDLE}, up to {len(places)} places on a circle of {CIRCLE_MM:g} mm "
+        "in the body; the margin on the original meshes is measured at every place.",
     )  # fmt: skip
     return Section(tables=[table], reached={"drag/p99": Reached(value=max(slowest), limit=limit)})
 
