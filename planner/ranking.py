@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from planner.candidates import Candidate, same_way
 from planner.case import LEVELS, Side
+from planner.needles.path import path_chords
 from planner.request import Approach
 
 # DOMAIN 2.2, "Use": extrapedicular first at T1-T8, transpedicular first at T9-L5.
@@ -99,7 +100,9 @@ def grade(c: Candidate, order: Order) -> tuple[bool, bool, int]:
 def _key(c: Candidate, order: Order) -> tuple[object, ...]:
     worths = (-o.worth(c) for o in OBJECTIVES)
     ties = (approach_preference(c.gate.approach, order.level), list(Side).index(c.gate.side))
-    return *grade(c, order), *worths, *ties, -c.needle.outer_diameter_mm, c.needle.name
+    where = tuple(path_chords(c.path).ravel().tolist())
+    needle = (-c.needle.outer_diameter_mm, c.needle.name)
+    return *grade(c, order), *worths, *ties, *needle, *where
 
 
 def _class(c: Candidate) -> tuple[Approach, Side]:

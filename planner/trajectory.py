@@ -20,6 +20,7 @@ from planner.result import Clearance, Trajectory
 from planner.robustness import breach_probability, tolerance
 from planner.verify import cautions, clearances, first_bone, least_margin
 
+BORDER_MM = 0.01  # a path this near to two windows belongs to both [A]
 ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
 
 
@@ -138,7 +139,8 @@ def recognised(
     """Name the approach and side of a path by where it pierces the isthmus planes.
 
     Within the outline a needle of this radius runs beside the pedicle where it breaches its
-    lateral wall, as in ``planner.approach``.
+    lateral wall, as in ``planner.approach``. A path on the border of the two, within the rounding
+    of a written path, belongs to both and is called transpedicular.
 
     Returns (None, None) for a path that passes outside every window of both sides, such as one
     through the canal, and for a bone without pedicles.
@@ -149,7 +151,9 @@ def recognised(
             continue
         pierced = _pierced(pedicle, path)
         if pierced is not None and pedicle.outline.covers(pierced):
-            beside = windows(pedicle, radius_mm)[Approach.PARAPEDICULAR].covers(pierced)
+            cut = windows(pedicle, radius_mm)
+            through = cut[Approach.TRANSPEDICULAR].dwithin(pierced, BORDER_MM)
+            beside = cut[Approach.PARAPEDICULAR].covers(pierced) and not through
             return (Approach.PARAPEDICULAR if beside else Approach.TRANSPEDICULAR), side
     for side in Side:
         pedicle = question.pedicle(side)
