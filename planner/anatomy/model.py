@@ -114,7 +114,19 @@ class VertebraAnatomy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrewAxis:
-    """A screw's shaft: where it meets the head, where it ends, and how thick it is (LPS, mm)."""
+    """A screw's shaft: where it meets the head, where it ends, and how thick it is (LPS, mm).
+
+    Attributes:
+        structure: Name of the structure, or of the part of one (``metal#2``).
+        head_mm: Where the shaft meets the head.
+        tip_mm: Where the shaft ends.
+        diameter_mm: Outer diameter of the thread.
+        level: Level of the bone that holds it, else the stated one.
+        side: The patient's side.
+        confidence: 0 to 1.
+        cause: Why the confidence is what it is.
+        has_head: Whether a head was seen; without one ``head_mm`` is the shaft's outer end.
+    """
 
     structure: str
     head_mm: Point
@@ -122,16 +134,30 @@ class ScrewAxis:
     diameter_mm: float
     level: str | None
     side: Side | None
+    confidence: float = 1.0
+    cause: str = "as given"
+    has_head: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RodLine:
-    """A rod's centreline, cranial end first, shape (n, 3), LPS mm, and its diameter."""
+    """A rod's centreline, cranial end first, shape (n, 3), LPS mm, and its diameter.
+
+    Attributes:
+        structure: Name of the structure, or of the part of one (``metal#1``).
+        points_mm: The centreline.
+        diameter_mm: Diameter of the circle with the area of its section.
+        side: The patient's side.
+        confidence: 0 to 1.
+        cause: Why the confidence is what it is.
+    """
 
     structure: str
     points_mm: object
     diameter_mm: float
     side: Side | None
+    confidence: float = 1.0
+    cause: str = "as given"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +173,8 @@ class CageEnds:
         posterior: ``axis`` x ``left``.
         outline: The cage seen along ``axis``, in (left, posterior) mm about the middle between the
             two centres.
+        confidence: 0 to 1.
+        cause: Why the confidence is what it is.
     """
 
     structure: str
@@ -156,3 +184,5 @@ class CageEnds:
     left: Vector
     posterior: Vector
     outline: Polygon | MultiPolygon
+    confidence: float = 1.0
+    cause: str = "as given"

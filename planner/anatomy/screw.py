@@ -1,37 +1,53 @@
 """A screw's shaft, from a mesh of any tessellation with or without thread and head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from geometry.arrays import Point, Points, Vector, unit
-from geometry.mesh import TriangleMesh
-from geometry.mesh_check.winding import winding_number
-from geometry.sections import Plane, filled, section
-from planner.anatomy.body import surface_of
+from geometry.arrays import Point, Vector
+from geometry.frames import angle_between
+from geometry.mesh import Problem, TriangleMesh, triangle_mesh
+from geometry.mesh_check.edges import components
+from planner.anatomy.findings import warning
+from planner.anatomy.holding import BoneSolid, Held, held, solids
 from planner.anatomy.model import ScrewAxis, Unavailable
+from planner.anatomy.shaft import Shaft, fitted_shaft, long_axis
+from planner.anatomy.slices import Slices, capped, frame_along, slices
 from planner.case import Cylinder, Kind, Structure
 
-SPACING_MM = 0.9  # of sections; at least two to a turn of thread
-STEPS = 3
-LEAST_SECTIONS = 8
-SLENDER = 2.0  # least ratio of length to thickness
+LEAST_PIECE_MM = 6.0  # pieces of a screw shorter than this are parts of its head
+LEAST_SHAFT = 1.4  # least length of a shaft, in diameters
+DIAMETERS_MM = (2.5, 11.5)  # DOMAIN 3.5: 3.5 to 10.5, and what voxels take or add
+SHORT_MM = 15.0
+FINE_MM = 0.05
 HEAD_AREA = 1.12  # times the shaft's area: where the head begins
-ALIKE = 0.12  # relative difference of radius within which sections belong to one shaft
-CREST = 0.9  # quantile of the sections' reaches that counts as the thread's crest
-LARGEST_BEND_MM = 1.5
+HEAD_MM = 1.0  # excess radius times length that makes a head, mm x mm / mm
+CUT_OFF_CENTRE = 0.45  # radii that an end's centroids lie off the line: it was cut across obliquely
+BENT_MM = 0.8  # from straight, that is told
+TOO_BENT_MM = 2.0  # from straight, where one line no longer stands for the shaft
+ALIGNED_RAD = np.radians(30.0)  # between the halves of a broken screw
+NEAR_MM = 15.0  # between their ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Profile:
-    """Sections across a line: where, mean radius, reach from the line, and centroids."""
+class ScrewReading:
+    """A screw's axis, or why there is none, and what was found wrong with the screw."""
 
-    along: Float[np.ndarray, " k"]
-    radii: Float[np.ndarray, " k"]
-    reaches: Float[np.ndarray, " k"]
-    centroids: Points
+    axis: ScrewAxis | Unavailable
+    findings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Seen:
+    """A shaft from its head to its tip, with the signs for and against it."""
+
+    head: Point
+    tip: Point
+    diameter: float
+    has_head: bool
+    doubts: tuple[tuple[float, str], ...]
+    findings: tuple[Problem, ...]
 
 
 def screw_axis(screw: Structure, *, bones: tuple[Structure, ...] = ()) -> ScrewAxis | Unavailable:
@@ -40,169 +56,362 @@ def screw_axis(screw: Structure, *, bones: tuple[Structure, ...] = ()) -> ScrewA
     Args:
         screw: A primitive, which is taken as it is, or a mesh. The tip is its farthest point along
             the axis; the diameter is the thread's outer one.
-        bones: To name the level of a screw that carries none, and to tell the tip of a headless
-            screw, which is the end inside bone.
+        bones: To name the level, and to tell the tip of a headless screw, which is the end inside
+            bone.
 
     Returns:
         The shaft in patient LPS, or why it was not found.
     """
+    return screw_reading(screw, bones=solids(bones)).axis
+
+
+def screw_reading(
+    screw: Structure, *, bones: tuple[BoneSolid, ...] = (), metal: tuple[Structure, ...] = ()
+) -> ScrewReading:
+    """Read a screw's axis and what is wrong with the screw.
+
+    Args:
+        screw: As for ``screw_axis``.
+        bones: Those that may hold it.
+        metal: The other implants; the head of a shaft that has none is next to them.
+    """
     if isinstance(screw.primitive, Cylinder):
-        shaft = (screw.primitive.head_mm, screw.primitive.tip_mm, screw.primitive.diameter_mm)
-    else:
-        found = _shaft(screw.mesh, bones)
-        if isinstance(found, Unavailable):
-            return found
-        shaft = found
-    head, tip, diameter = shaft
-    return ScrewAxis(
+        given = screw.primitive
+        seen = _Seen(
+            head=given.head_mm, tip=given.tip_mm, diameter=given.diameter_mm, has_head=True,
+            doubts=((1.0, "given as a cylinder"),), findings=(),
+        )  # fmt: skip
+        return _labelled(screw, seen, bones)
+    found = _seen(screw, bones, metal)
+    if isinstance(found, ScrewReading):
+        return found
+    return _labelled(screw, found, bones)
+
+
+def _labelled(screw: Structure, seen: _Seen, bones: tuple[BoneSolid, ...]) -> ScrewReading:
+    """Put the level by what holds the shaft; say where that is not what was stated."""
+    holds = held(seen.head, seen.tip, seen.diameter, bones)
+    level, findings = screw.level, list(seen.findings)
+    doubts = list(seen.doubts)
+    if holds is not None and holds.level is not None:
+        if level is not None and level != holds.level and not _same_bone(level, holds):
+            message = (
+                f"level {level} is stated, but {holds.share:.0%} of the shaft lies in "
+                f"{holds.name} ({holds.level}), which is taken"
+            )
+            findings.append(warning("level-contradicted", message))
+            doubts.append((0.6, message))
+            level = holds.level
+        level = level or holds.level
+    confidence, cause = min(doubts, key=lambda d: d[0])
+    axis = ScrewAxis(
         structure=screw.name,
-        head_mm=head,
-        tip_mm=tip,
-        diameter_mm=diameter,
-        level=screw.level or _level_of(head, tip, bones),
+        head_mm=seen.head,
+        tip_mm=seen.tip,
+        diameter_mm=seen.diameter,
+        level=level,
         side=screw.side,
+        confidence=confidence,
+        cause=cause,
+        has_head=seen.has_head,
     )
+    return ScrewReading(axis=axis, findings=tuple(findings))
 
 
-def _shaft(
-    mesh: TriangleMesh, bones: tuple[Structure, ...]
-) -> tuple[Point, Point, float] | Unavailable:
-    """Fit the line through the centroids of sections that are as thick as the shaft."""
-    surface = surface_of(mesh)
-    weights = np.linalg.norm(surface.areas, axis=1)
-    centre = weights @ surface.points / weights.sum()
-    offset = surface.points - centre
-    spread, axes = np.linalg.eigh((offset * weights[:, None]).T @ offset)
-    if spread[2] < SLENDER**2 * spread[1]:
-        return Unavailable(reason="the screw has no long axis: it is not one slender piece")
-    along = offset @ axes[:, 2]
-    axis = axes[:, 2] * (1.0 if weights @ along**3 >= 0.0 else -1.0)
-    profile = _profile(mesh, centre, axis)
-    for _ in range(STEPS):
-        if len(profile.along) < LEAST_SECTIONS:
-            return Unavailable(reason="the screw's mesh is too broken to cut across its axis")
-        centre, axis = _line(profile, _alike(profile.radii))
-        profile = _profile(mesh, centre, axis)
-    shaft = _alike(profile.radii)
-    bend = np.linalg.norm(np.cross(profile.centroids - centre, axis), axis=1)
-    if float(np.sqrt(shaft @ bend**2 / shaft.sum())) > LARGEST_BEND_MM:
-        return Unavailable(reason="the screw's shaft is not straight; it may be bent or broken")
-    turned, has_head = _towards_tip(profile, axis, bones)
-    if turned @ axis < 0.0:
-        axis, profile = turned, _profile(mesh, centre, turned)
-    shaft = _alike(profile.radii) ** 8  # without the taper
-    height = (mesh.vertices - centre) @ axis
-    head = _neck(mesh, profile, shaft, centre, axis) if has_head else float(height.min())
-    crest = np.quantile(profile.reaches, CREST, weights=shaft, method="inverted_cdf")
-    diameter = 2.0 * float(crest)
-    return centre + head * axis, centre + float(height.max()) * axis, diameter
+def _same_bone(level: str, holds: Held) -> bool:
+    """Tell whether a stated level names the bone too: a sacrum holds S1 and S2 screws alike."""
+    return holds.kind in {Kind.SACRUM, Kind.ILIUM} and level in {"S1", "S2"}
 
 
-def _profile(mesh: TriangleMesh, centre: Point, axis: Vector) -> _Profile:
-    """Cut across a line at even distances over the whole length of the mesh."""
-    across = np.linalg.svd(axis[None, :])[2][1:]
-    height = (mesh.vertices - centre) @ axis
-    count = int(np.ceil((height.max() - height.min()) / SPACING_MM))
-    step = (height.max() - height.min()) / count
-    stations = height.min() + (np.arange(count) + 0.5) * step
-    along, radii, reaches, centroids = [], [], [], []
-    for station in stations.tolist():
-        plane = Plane(origin_mm=centre + station * axis, x_axis=across[0], y_axis=across[1])
-        found = section(mesh, plane).polygons
-        if not found:
+def _seen(
+    screw: Structure, bones: tuple[BoneSolid, ...], metal: tuple[Structure, ...]
+) -> _Seen | ScrewReading:
+    """Fit the shaft, tell head from tip, and look for breaks and bends."""
+    mesh = capped(screw.mesh)
+    shafts = _shafts(mesh)
+    if isinstance(shafts, Unavailable):
+        return ScrewReading(axis=shafts)
+    main = shafts[0]
+    broken = _broken(main, shafts[1:])
+    if broken is not None:
+        return ScrewReading(axis=Unavailable(reason=broken.message), findings=(broken,))
+    whole = fitted_shaft(mesh, main.origin, main.axis)
+    if isinstance(whole, Unavailable):
+        return ScrewReading(axis=whole)
+    sagitta, angle = _bend(whole)
+    findings: tuple[Problem, ...] = ()
+    if sagitta > BENT_MM:
+        findings = (
+            warning(
+                "screw-bent",
+                f"the shaft is bent by {np.degrees(angle):.1f} degrees: "
+                f"it stands {sagitta:.1f} mm off a straight line",
+            ),
+        )
+    if sagitta > TOO_BENT_MM:
+        reason = f"the screw's shaft is not straight: {findings[0].message}"
+        return ScrewReading(axis=Unavailable(reason=reason), findings=findings)
+    return _with_ends(whole, mesh, findings, _away_from(whole, bones, metal))
+
+
+def _shafts(mesh: TriangleMesh) -> list[Shaft] | Unavailable:
+    """Return the shafts of a mesh's pieces, longest first; lumps such as a tulip are none."""
+    found = []
+    why = Unavailable(reason="the screw is too small to have a shaft")
+    for piece in _pieces(mesh):
+        centre, axis, slender = long_axis(piece)
+        shaft = fitted_shaft(piece, centre, axis)
+        if isinstance(shaft, Unavailable):
+            why = shaft
             continue
-        pieces = filled(found[0]) if len(found) == 1 else shapely.MultiPolygon(map(filled, found))
-        middle = pieces.centroid
-        rim = shapely.get_coordinates(pieces)
-        along.append(station)
-        radii.append(float(np.sqrt(pieces.area / np.pi)))
-        reaches.append(float(np.linalg.norm(rim, axis=1).max()))
-        centroids.append(plane.lifted(middle.x, middle.y))
-    return _Profile(
-        along=np.array(along),
-        radii=np.array(radii),
-        reaches=np.array(reaches),
-        centroids=np.array(centroids).reshape(-1, 3),
+        length, diameter = shaft.high - shaft.low, 2.0 * shaft.crest_radius
+        if not DIAMETERS_MM[0] < diameter < DIAMETERS_MM[1]:
+            why = Unavailable(reason=f"it is {diameter:.1f} mm thick, as no screw's shaft is")
+        elif length < LEAST_SHAFT * diameter or slender < 1.2:
+            why = Unavailable(
+                reason=f"the screw has no long axis: {length:.0f} mm of one thickness at "
+                f"{diameter:.1f} mm in diameter are not a shaft"
+            )
+        else:
+            found.append(shaft)
+    return sorted(found, key=lambda s: s.low - s.high) or why
+
+
+def _pieces(mesh: TriangleMesh) -> list[TriangleMesh]:
+    """Return the connected pieces that are long enough to matter."""
+    label = components(mesh.faces)
+    if label.max(initial=0) == 0:
+        return [mesh]
+    low = np.full((int(label.max()) + 1, 3), np.inf)
+    high = -low
+    np.minimum.at(low, label, mesh.corners.min(axis=1))
+    np.maximum.at(high, label, mesh.corners.max(axis=1))
+    large = np.flatnonzero(np.linalg.norm(high - low, axis=1) > LEAST_PIECE_MM)
+    return [part_of(mesh, label == i) for i in large.tolist()]
+
+
+def part_of(mesh: TriangleMesh, chosen: Bool[np.ndarray, " m"]) -> TriangleMesh:
+    """Return some of a mesh's faces as a mesh of their own."""
+    used, index = np.unique(mesh.faces[chosen], return_inverse=True)
+    return triangle_mesh(mesh.vertices[used], index.reshape(-1, 3))
+
+
+def _broken(main: Shaft, others: list[Shaft]) -> Problem | None:
+    """Tell whether another piece goes on where a shaft ends: gap, kink and step, in numbers."""
+    for other in others:
+        kink = angle_between(main.axis, other.axis)
+        kink = min(kink, np.pi - kink)
+        ends = [main.origin + s * main.axis for s in (main.low, main.high)]
+        pieces = [other.origin + s * other.axis for s in (other.low, other.high)]
+        gap, end, start = min(
+            ((float(np.linalg.norm(p - e)), e, p) for e in ends for p in pieces),
+            key=lambda item: item[0],
+        )
+        alike = 0.7 < other.core_radius / main.core_radius < 1.4
+        if kink < ALIGNED_RAD and gap < NEAR_MM and alike:
+            along = abs(float((start - end) @ main.axis))
+            step = float(np.linalg.norm(np.cross(start - end, main.axis)))
+            length = other.high - other.low
+            return warning(
+                "screw-broken",
+                f"the shaft is in two pieces, {along:.1f} mm apart along it and {step:.1f} mm "
+                f"across, with a kink of {np.degrees(kink):.1f} degrees; the shorter piece is "
+                f"{length:.0f} mm long (failure type 3)",
+            )
+    return None
+
+
+def _bend(shaft: Shaft) -> tuple[float, float]:
+    """Return how far a shaft's middle stands off straight, mm, and its kink, radians.
+
+    A line with one corner is fitted to the centroids, at the place that suits them best.
+    """
+    cuts = shaft.cuts
+    radii = np.sqrt(cuts.areas / np.pi) / shaft.core_radius
+    like = (radii > 0.8) & (radii < 1.25) & (cuts.mean_radii < 6.0 * shaft.core_radius)
+    middle = 0.5 * (shaft.low + shaft.high)
+    at = np.flatnonzero(like)
+    runs = np.split(at, np.flatnonzero(np.diff(cuts.along[at]) > 2.5) + 1)
+    run = min(runs, key=lambda r: np.abs(cuts.along[r] - middle).min(initial=np.inf))
+    if len(run) < 12:
+        return 0.0, 0.0
+    z, points = cuts.along[run], cuts.centroids[run]
+    low, high = float(z[0]), float(z[-1])
+    best, sagitta, kink = np.inf, 0.0, 0.0
+    for share in np.linspace(0.2, 0.8, 13):
+        corner = low + share * (high - low)
+        design = np.stack([np.ones_like(z), z, np.maximum(0.0, z - corner)], axis=1)
+        values, *_ = np.linalg.lstsq(design, points, rcond=None)
+        rest = float(((points - design @ values) ** 2).sum())
+        if rest < best:
+            before, after = values[1], values[1] + values[2]
+            best, kink = rest, angle_between(before, after)
+            lever = (corner - low) * (high - corner) / (high - low)
+            sagitta = float(np.linalg.norm(values[2]) * lever)
+    return sagitta, kink
+
+
+def _away_from(shaft: Shaft, bones: tuple[BoneSolid, ...], metal: tuple[Structure, ...]) -> Vector:
+    """Return which way the tip of a headless shaft is: off the metal, into bone, to the front."""
+    ends = [shaft.origin + s * shaft.axis for s in (shaft.low, shaft.high)]
+    if metal:
+        gaps = [
+            min(float(np.linalg.norm(m.mesh.vertices - e, axis=1).min()) for m in metal)
+            for e in ends
+        ]
+        if min(gaps) < NEAR_MM and abs(gaps[1] - gaps[0]) > 5.0:
+            return shaft.axis if gaps[1] > gaps[0] else -shaft.axis
+    inside = [any(bone.holds(end) for bone in bones) for end in ends]
+    if inside[0] != inside[1]:
+        return shaft.axis if inside[1] else -shaft.axis
+    return shaft.axis if shaft.axis[1] < 0.0 else -shaft.axis
+
+
+def _with_ends(
+    shaft: Shaft, mesh: TriangleMesh, findings: tuple[Problem, ...], headless: Vector
+) -> _Seen | ScrewReading:
+    """Find both ends of a shaft, and what speaks against them."""
+    excess = np.maximum(0.0, shaft.cuts.mean_radii - 1.05 * shaft.crest_radius)
+    step = float(np.median(np.diff(shaft.cuts.along)))
+    middle = 0.5 * (shaft.low + shaft.high)
+    below = step * float(excess[shaft.cuts.along < middle].sum())
+    above = step * float(excess[shaft.cuts.along > middle].sum())
+    if min(below, above) > max(HEAD_MM, 0.3 * max(below, above)):
+        reason = "the shaft is thick at both ends: which is the head cannot be told"
+        return ScrewReading(axis=Unavailable(reason=reason), findings=findings)
+    has_head = max(below, above) > HEAD_MM
+    if has_head:
+        turned = shaft if below > above else _turned(shaft)
+    else:
+        turned = shaft if headless @ shaft.axis > 0.0 else _turned(shaft)
+    tip, doubt = _end(turned, mesh)
+    doubts = [doubt]
+    if has_head:
+        head = _neck(turned, mesh)
+    else:
+        back, _ = _end(_turned(turned), mesh)
+        head = -back
+        doubts.append((0.6, "no head is seen: the shaft's outer end is taken for where it begins"))
+    if tip - head < SHORT_MM:
+        doubts.append((0.5, f"only {tip - head:.0f} mm of the shaft are seen"))
+    doubts.append(
+        (
+            float(np.clip(0.6 / max(shaft.scatter, 1e-9), 0.0, 1.0)),
+            f"the surface scatters by {shaft.scatter:.2f} mm about the shaft",
+        )
+    )
+    doubts += [(0.4, f.message) for f in findings]
+    return _Seen(
+        head=turned.origin + head * turned.axis,
+        tip=turned.origin + tip * turned.axis,
+        diameter=2.0 * shaft.crest_radius,
+        has_head=has_head,
+        doubts=tuple(doubts),
+        findings=findings,
     )
 
 
-def _alike(radii: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-    """Weigh sections by how near they are to the commonest radius, which is the shaft's."""
-    logs = np.log(np.maximum(radii, 1e-6))
-    density = np.exp(-0.5 * ((logs[:, None] - logs) / ALIKE) ** 2).sum(axis=1)
-    mode = logs[int(np.argmax(density))]
-    for _ in range(30):
-        near = np.exp(-0.5 * ((logs - mode) / ALIKE) ** 2)
-        mode = near @ logs / near.sum()
-    return np.exp(-0.5 * ((logs - mode) / ALIKE) ** 2)
+def _turned(shaft: Shaft) -> Shaft:
+    """Return the same shaft with its axis the other way."""
+    cuts = shaft.cuts
+    return replace(
+        shaft,
+        axis=-shaft.axis,
+        low=-shaft.high,
+        high=-shaft.low,
+        cuts=replace(
+            cuts,
+            along=-cuts.along[::-1],
+            areas=cuts.areas[::-1],
+            mean_radii=cuts.mean_radii[::-1],
+            reaches=cuts.reaches[::-1],
+            centroids=cuts.centroids[::-1],
+        ),
+    )
 
 
-def _line(profile: _Profile, weights: Float[np.ndarray, " k"]) -> tuple[Point, Vector]:
-    """Fit a line through centroids; a window without corners keeps the thread from tilting it."""
-    middle = weights @ profile.along / weights.sum()
-    sigma = np.sqrt(weights @ (profile.along - middle) ** 2 / weights.sum())
-    window = np.maximum(0.0, 1.0 - ((profile.along - middle) / (1.9 * sigma)) ** 2) ** 2
-    weights = weights * window / (weights @ window)
-    at = weights @ profile.along
-    centre = weights @ profile.centroids
-    offset = profile.along - at
-    return centre, unit((weights * offset) @ (profile.centroids - centre))
+def _end(shaft: Shaft, mesh: TriangleMesh) -> tuple[float, tuple[float, str]]:
+    """Return where the shaft ends upward along its axis, and how far that can be trusted.
+
+    The end is the farthest vertex, or the mean of those as far as the scatter can tell. Where the
+    centroids run off the line, a plane cut the shaft obliquely: its end is where half is left.
+    """
+    offset = mesh.vertices - shaft.origin
+    height = offset @ shaft.axis
+    aside = np.linalg.norm(offset - height[:, None] * shaft.axis, axis=1)
+    top = float(height[(height > shaft.low) & (aside < 2.0 * shaft.crest_radius)].max())
+    at = np.flatnonzero((height > top - 3.0 * shaft.scatter) & (aside < 2.0 * shaft.crest_radius))
+    mean_top = float(height[at].mean())
+    fine = _window(mesh, shaft, top - 3.0 * shaft.crest_radius, top)
+    area = np.pi * shaft.core_radius**2
+    less = np.flatnonzero(fine.areas > 0.5 * area)
+    half = float(fine.along[less[-1]]) if len(less) else mean_top
+    beyond = fine.along > half + 2.0 * FINE_MM
+    if beyond.sum() >= 4:
+        off = np.cross(fine.centroids[beyond] - shaft.origin, shaft.axis)
+        drift = float(np.linalg.norm(off, axis=1).mean())
+        if drift > CUT_OFF_CENTRE * shaft.core_radius:
+            cause = "the shaft's end is cut across obliquely, as the edge of a scan does"
+            return _exit(shaft, mesh, half), (0.4, cause)
+    last = fine.areas[(fine.along > top - 0.5) & (fine.along < top - 0.2)]
+    if len(last) and float(np.median(last)) > 0.8 * area:
+        return mean_top, (0.8, "the shaft's end is flat at its full thickness: more may be missing")
+    return mean_top, (1.0, "shaft and both ends are seen")
 
 
-def _towards_tip(
-    profile: _Profile, axis: Vector, bones: tuple[Structure, ...]
-) -> tuple[Vector, bool]:
-    """Point the axis at the tip: away from the head, else towards bone, else towards the front."""
-    shaft = _alike(profile.radii)
-    mean = shaft @ profile.radii / shaft.sum()
-    excess = np.maximum(0.0, profile.radii / mean - 1.2)
-    toward = profile.along - shaft @ profile.along / shaft.sum()
-    if excess.sum() > 1.0:
-        return (axis if excess @ toward < 0.0 else -axis), True
-    if bones:
-        ends = [profile.centroids[0], profile.centroids[-1]]
-        inside = [sum(winding_number(end, b.mesh.corners) for b in bones) for end in ends]
-        if abs(inside[1] - inside[0]) > 0.5:
-            return (axis if inside[1] > inside[0] else -axis), False
-    return (axis if axis[1] < 0.0 else -axis), False
+def _exit(shaft: Shaft, mesh: TriangleMesh, near: float) -> float:
+    """Return where lines along the shaft leave the mesh near a height, in the mean, mm.
+
+    They run in a ring about the axis, so that the slope of a plane end cancels.
+    """
+    corners = mesh.corners - shaft.origin
+    height = corners @ shaft.axis
+    corners, height = (a[np.abs(height.mean(axis=1) - near) < NEAR_MM] for a in (corners, height))
+    flat = np.stack([corners @ a for a in frame_along(shaft.axis)], axis=2)
+    turns = 2.0 * np.pi * np.arange(8) / 8
+    ring = 0.4 * shaft.core_radius * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    exits = []
+    for point in ring:
+        a, b, c = np.moveaxis(flat - point, 1, 0)
+        parts = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=1)
+        hit = (parts > 0.0).all(axis=1) | (parts < 0.0).all(axis=1)
+        if hit.any():
+            shares = parts[hit] / parts[hit].sum(axis=1, keepdims=True)
+            exits.append(float((shares * height[hit]).sum(axis=1).max()))
+    return float(np.mean(exits)) if exits else near
 
 
-def _neck(
-    mesh: TriangleMesh,
-    profile: _Profile,
-    shaft: Float[np.ndarray, " k"],
-    centre: Point,
-    axis: Vector,
-) -> float:
+def _cross(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
+    """Return the flat cross product."""
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+def _window(mesh: TriangleMesh, shaft: Shaft, low: float, high: float) -> Slices:
+    """Cut finely across a shaft between two heights."""
+    height = ((mesh.vertices - shaft.origin) @ shaft.axis)[mesh.faces]
+    near = (height.max(axis=1) >= low) & (height.min(axis=1) <= high)
+    cuts = slices(part_of(mesh, near), shaft.origin, shaft.axis, spacing_mm=FINE_MM)
+    at = (cuts.along >= low) & (cuts.along <= high)
+    return replace(
+        cuts,
+        along=cuts.along[at],
+        areas=cuts.areas[at],
+        mean_radii=cuts.mean_radii[at],
+        reaches=cuts.reaches[at],
+        centroids=cuts.centroids[at],
+    )
+
+
+def _neck(shaft: Shaft, mesh: TriangleMesh) -> float:
     """Return where the section outgrows the shaft for good on the way to the head, mm."""
-    limit = np.sqrt(HEAD_AREA) * float(shaft @ profile.radii / shaft.sum())
-    middle = float(shaft @ profile.along / shaft.sum())
-    within = (profile.radii < limit) & (profile.along < middle)
-    before = profile.along < middle
-    # the shaft's end nearest to the head; single thin slots in a tulip are not the shaft
-    starts = np.flatnonzero(within).tolist()
-    runs = [i for i in starts if profile.radii[i : i + 3].max() < limit]
-    if not runs:
-        return float(profile.along[before].min())
-    low = float(profile.along[max(runs[0] - 1, 0)])
-    high = float(profile.along[runs[0]])
-    for _ in range(20):
-        station = 0.5 * (low + high)
-        across = np.linalg.svd(axis[None, :])[2][1:]
-        plane = Plane(origin_mm=centre + station * axis, x_axis=across[0], y_axis=across[1])
-        if np.sqrt(section(mesh, plane).area_mm2 / np.pi) > limit:
-            low = station
-        else:
-            high = station
-    return float(0.5 * (low + high))
-
-
-def _level_of(head: Point, tip: Point, bones: tuple[Structure, ...]) -> str | None:
-    """Return the level of the bone that holds most of the shaft, if any holds some."""
-    points = head + np.linspace(0.3, 1.0, 12)[:, None] * (tip - head)
-    named = [b for b in bones if b.level or b.kind is Kind.SACRUM]
-    held = [sum(winding_number(p, b.mesh.corners) > 0.5 for p in points) for b in named]
-    if not held or max(held) == 0:
-        return None
-    bone = named[int(np.argmax(held))]
-    return bone.level or "S1"
+    limit = HEAD_AREA * np.pi * shaft.core_radius**2
+    cuts = shaft.cuts
+    wide = (cuts.areas > limit) & (cuts.along < 0.5 * (shaft.low + shaft.high))
+    # a single wide section, as a thread's run-out may have, is not the head
+    lasting = np.flatnonzero(wide[1:] & wide[:-1]) + 1
+    if len(lasting) == 0:
+        return float(cuts.along[0])
+    near = float(cuts.along[lasting[-1]])
+    fine = _window(mesh, shaft, near - 0.1, near + 1.0)
+    over = np.flatnonzero(fine.areas > limit)
+    return float(fine.along[over[-1]]) + 0.5 * FINE_MM if len(over) else near
