@@ -15,10 +15,13 @@ from planner.result import (
     BreachProbability,
     Certificate,
     Clearance,
+    CurvePoint,
+    Hidden,
     Misplacement,
     Opening,
     Plan,
     Status,
+    TiltToPath,
     Tolerance,
     Trajectory,
     View,
@@ -131,6 +134,7 @@ def _clearance(clearance: Clearance) -> dict[str, Any]:
         "traversed": clearance.traversed,
         "contact_allowed": clearance.contact_allowed,
         "advisory": clearance.advisory,
+        "derived": clearance.derived,
     }
     return {
         "structure": clearance.structure,
@@ -195,9 +199,57 @@ def _view(view: View) -> dict[str, Any]:
         },
         "label": view.label,
         "reachable": bool(view.reachable),
-        "hardware_overlap": None,
-        "tip_hidden": None,
+        "plane": view.plane,
+        "together_with": [role.value for role in view.together_with],
+        "needle_length_share": _optional_share(view.needle_length_share),
+        **_hidden(view.hidden),
+        **_only_of_some_views(view),
     }
+
+
+def _hidden(hidden: Hidden | None) -> dict[str, Any]:
+    if hidden is None:
+        return {"hardware_overlap": None, "tip_hidden": None, "hidden": None}
+    return {
+        "hardware_overlap": _share(hidden.overall),
+        "tip_hidden": hidden.at_tip,
+        "hidden": {
+            "tip": _share(hidden.tip),
+            "target": _optional_share(hidden.target),
+            "posterior_wall": _optional_share(hidden.posterior_wall),
+            "nearby": _optional_share(hidden.nearby),
+        },
+    }
+
+
+def _only_of_some_views(view: View) -> dict[str, Any]:
+    """Return what a view carries by its role, and nothing for the others."""
+    parts: dict[str, Any] = {}
+    if view.tilt is not None:
+        parts["tilt_to_path"] = _tilt(view.tilt)
+    if view.curve:
+        parts["curve"] = [_curve_point(point) for point in view.curve]
+    if view.resolution_rad is not None:
+        parts["resolution_deg"] = angle_deg(view.resolution_rad)
+    return parts
+
+
+def _tilt(tilt: TiltToPath) -> dict[str, Any]:
+    return {
+        "screw": tilt.screw,
+        "lateral_deg": angle_deg(tilt.lateral_rad),
+        "cranial_deg": angle_deg(tilt.cranial_rad),
+        "angle_deg": angle_deg(tilt.angle_rad),
+    }
+
+
+def _curve_point(point: CurvePoint) -> list[float | bool]:
+    """Return ``[primary_deg, secondary_deg, reachable]``."""
+    return [primary_deg(point.primary_rad), angle_deg(point.secondary_rad), point.reachable]
+
+
+def _optional_share(value: float | None) -> float | None:
+    return None if value is None else _share(value)
 
 
 def _certificate(certificate: Certificate) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from api.digests import canonical_digest
 from api.validation import invalid_request
 from planner.case import LEVELS, Kind, PatientPosition, Side
 from planner.errors import RequestError
-from planner.fluoroscopy.c_arm import c_arm_named
+from planner.fluoroscopy.catalogue import c_arm_named
 from planner.needles.catalogue import DEFAULT_NEEDLES, needle_named
 from planner.needles.path import Arc, Line, Path, Segment
 from planner.policy import DEFAULTS, Policy, policy_with

@@ -150,7 +150,7 @@ class Shadows:
 
     Attributes:
         points_mm: Shape (n, 3).
-        axes: Rows t, s, e: a line's direction is ``x t + y s + e``.
+        axes: Rows t, s, e, right-handed: a line's direction is ``x t + y s + e``.
         half: Lines with x and y in ``[-half, half]`` are in the raster.
         blocked: Per point, row (along s) and column (along t), whether the line through the
             cell's middle meets something.

@@ -7,9 +7,10 @@ import numpy as np
 from geometry.arrays import Rotation
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.case import Kind, PatientPosition, Side, Structure
-from planner.fluoroscopy.c_arm import CArm, c_arm_named
+from planner.fluoroscopy.c_arm import CArm
+from planner.fluoroscopy.catalogue import c_arm_of
 from planner.fluoroscopy.views import position_or_default
-from planner.policy import Policy
+from planner.policy import Policy, widened
 from planner.prepared import PreparedCase
 from planner.request import ErrorProfile, EvaluationRequest, PlanRequest
 from planner.target import TargetRegion, bone_of, region_of
@@ -26,7 +27,7 @@ class Question:
         bone: The bone the needle is meant to enter.
         region: Where the tip must end, or why that is unknown.
         axes: Left, posterior and superior unit vectors (rows) of the bone or its neighbour, LPS.
-        policy: The rules in force.
+        policy: The rules in force, wider for what was derived.
         c_arm: The C-arm whose reach counts.
         position: The patient's position during the procedure.
         error_profile: How the needle is guided.
@@ -64,8 +65,9 @@ def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest
         else region_of(prepared, request.target, bone, axes)
     )
     return Question(
-        prepared=prepared, bone=bone, region=region, axes=axes, policy=request.policy,
-        c_arm=c_arm_named(request.c_arm), position=lie_of(prepared, request.patient_position),
+        prepared=prepared, bone=bone, region=region, axes=axes,
+        policy=widened(request.policy, prepared.case),
+        c_arm=c_arm_of(request.c_arm), position=lie_of(prepared, request.patient_position),
         error_profile=request.error_profile,
     )  # fmt: skip
 

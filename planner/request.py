@@ -81,6 +81,27 @@ class FreePoint:
     tolerance_mm: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedCArm:
+    """A C-arm that the request describes itself; angles are the console's, as in the catalogue.
+
+    Attributes:
+        primary_rad: Lowest and highest primary angle, LAO positive.
+        secondary_rad: Lowest and highest secondary angle, cranial positive.
+        source_to_isocentre_mm: Focal spot to isocentre.
+        source_to_detector_mm: Focal spot to detector.
+        lateral: The second plane of a biplane unit.
+        name: What people call it.
+    """
+
+    primary_rad: tuple[float, float]
+    secondary_rad: tuple[float, float]
+    source_to_isocentre_mm: float
+    source_to_detector_mm: float
+    lateral: "StatedCArm | None" = None
+    name: str = "stated"
+
+
 TargetSpec: TypeAlias = AnteriorBody | ScrewHalo | ScrewTip | CageInterface | Lesion | FreePoint
 
 
@@ -95,7 +116,7 @@ class PlanRequest:
     policy: Policy = DEFAULT_POLICY
     max_trajectories: int = 5
     certificate_tolerance_mm: float = 0.25
-    c_arm: str = DEFAULT_C_ARM
+    c_arm: str | StatedCArm = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
     error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
     digest: str = ""
@@ -109,6 +130,6 @@ class EvaluationRequest:
     needle: str
     target: TargetSpec | None = None
     policy: Policy = DEFAULT_POLICY
-    c_arm: str = DEFAULT_C_ARM
+    c_arm: str | StatedCArm = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
     error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY

@@ -37,6 +37,7 @@ class ViewRole(StrEnum):
     TRUE_LATERAL = "true_lateral"
     THROW_OFF_AP = "throw_off_ap"
     THROW_OFF_LATERAL = "throw_off_lateral"
+    FORAMEN = "foramen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Clearance:
         traversed: The needle is meant to pass through it.
         contact_allowed: The needle may touch it (a path along this screw).
         advisory: The policy only cautions about it.
+        derived: It was not segmented but derived from other structures.
     """
 
     structure: str
@@ -68,6 +70,55 @@ class Clearance:
     traversed: bool = False
     contact_allowed: bool = False
     advisory: bool = False
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """How much of what must be seen lies behind or in front of metal in one view; shares, 0 to 1.
+
+    Attributes:
+        tip: Of the needle's last piece.
+        target: Of the target; None where there is none.
+        posterior_wall: Of the body's posterior wall; None where it could not be derived.
+        overall: The weighted sum (``planner.fluoroscopy.marks``).
+        nearby: The largest ``overall`` of the views around it; only for the true and the thrown-off
+            views.
+        at_tip: Whether the tip itself is hidden.
+    """
+
+    tip: float
+    target: float | None
+    posterior_wall: float | None
+    overall: float
+    nearby: float | None
+    at_tip: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiltToPath:
+    """From a screw's bull's-eye to the needle's: turn the detector outward and to the head.
+
+    Attributes:
+        screw: Name of the screw.
+        lateral_rad: Away from the midline, on the needle's side.
+        cranial_rad: To the head.
+        angle_rad: Between screw and needle.
+    """
+
+    screw: str
+    lateral_rad: float
+    cranial_rad: float
+    angle_rad: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """One beam of a family, by DICOM angles, and whether the C-arm reaches it."""
+
+    primary_rad: float
+    secondary_rad: float
+    reachable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +134,13 @@ class View:
         assumed_position: The patient position assumed for the console angles.
         label: Rounded patient-referenced name, such as ``LPO 20 CRA 8``.
         reachable: Whether the chosen C-arm's range contains the console angles.
+        plane: Name of the C-arm's plane that reaches it; None where none does.
+        needle_length_share: Length of the needle's last piece as seen, over its true length.
+        hidden: What metal hides; None where nothing was measured.
+        tilt: For a screw's bull's-eye, how to get from it to the needle's.
+        curve: All beams of the same kind, of which this is the best.
+        resolution_rad: For a view that was searched, the step of the search.
+        together_with: Views that the other plane of a biplane unit can hold at the same time.
     """
 
     role: ViewRole
@@ -93,6 +151,13 @@ class View:
     assumed_position: PatientPosition
     label: str
     reachable: bool
+    plane: str | None = None
+    needle_length_share: float | None = None
+    hidden: Hidden | None = None
+    tilt: TiltToPath | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    resolution_rad: float | None = None
+    together_with: tuple[ViewRole, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ import numpy as np
 import shapely
 
 from geometry.arrays import Point
-from planner.anatomy.model import Pedicle, Unavailable
+from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
 from planner.approach import STRIP_MM, Gate, windows
 from planner.case import LEVELS, Kind, Side
-from planner.fluoroscopy.views import views_for
+from planner.errors import RequestError
+from planner.fluoroscopy.view_set import Subject, view_cautions, views_of
 from planner.needles.model import Needle
 from planner.needles.path import Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
@@ -22,6 +23,7 @@ from planner.verify import cautions, clearances, first_bone, least_margin
 
 BORDER_MM = 0.01  # a path this near to two windows belongs to both [A]
 ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
+BESIDE_SCREW_MM = 15.0  # a screw no farther from the needle than this is one to aim by [A]
 
 
 def trajectory(question: Question, gate: Gate, needle: Needle, path: Path) -> Trajectory:
@@ -54,7 +56,7 @@ def _trajectory(
     at_bone = first_bone(question.prepared, bone, path)
     entry, tip = path[0].start_mm, path[-1].end_mm
     length = path_length_mm(path)
-    last = path_chords(path)[-2:]
+    views = views_of(_subject(question, path, approach, side, measured))
     return Trajectory(
         rank=0,
         approach=approach,
@@ -76,13 +78,43 @@ def _trajectory(
         reach_mm=reach_mm(question, needle, path),
         tolerance=tolerance(question, path, needle.radius_mm, measured),
         breach_probability=breach_probability(question, path, needle.radius_mm, measured),
-        views=views_for(
-            last[1] - last[0], c_arm=question.c_arm, position=question.position,
-            frame_left=question.axes[0],
+        views=views,
+        cautions=(
+            *_cautions(question, needle, path, approach, measured), *view_cautions(views),
         ),
-        cautions=tuple(_cautions(question, needle, path, approach, measured)),
         reasons=(),
     )  # fmt: skip
+
+
+def _subject(
+    question: Question,
+    path: Path,
+    approach: Approach | None,
+    side: Side | None,
+    measured: tuple[Clearance, ...],
+) -> Subject:
+    return Subject(
+        prepared=question.prepared, path=path, region=question.region, bone=question.bone.name,
+        axes=question.axes, side=side, screw=_screw_beside(question, measured),
+        beside_pedicle=approach is not Approach.TRANSPEDICULAR, c_arm=question.c_arm,
+        position=question.position,
+    )  # fmt: skip
+
+
+def _screw_beside(question: Question, measured: tuple[Clearance, ...]) -> ScrewAxis | None:
+    """Return the screw that a path is aimed by: the target's own, else the nearest beside it."""
+    if not isinstance(question.region, Unavailable) and question.region.screw is not None:
+        return question.region.screw
+    screws = sorted(
+        (c for c in measured if c.kind is Kind.SCREW and c.distance_mm <= BESIDE_SCREW_MM),
+        key=lambda c: c.distance_mm,
+    )
+    for screw in screws:
+        try:
+            return question.prepared.screw(screw.structure, field="screw")
+        except RequestError:  # its axis could not be derived; the next one may do
+            continue
+    return None
 
 
 def _cautions(
@@ -101,6 +133,9 @@ def _cautions(
             f"{needle.usable_length_mm:.0f} mm of {needle.name}"
         )
     said += _skin_cautions(question, path[0].start_mm)
+    derived = sorted({c.kind.value for c in measured if c.derived})
+    if derived:
+        said.append(f"derived, not segmented, with wider margins: {', '.join(derived)}")
     beside = approach is not Approach.TRANSPEDICULAR
     if beside and not case.of_kind(Kind.NERVE_ROOT):
         said.append("no nerve roots in the case: the exiting roots were not measured")

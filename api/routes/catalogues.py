@@ -5,7 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from planner.fluoroscopy.c_arm import C_ARMS, CArm
+from planner.fluoroscopy.c_arm import CArm
+from planner.fluoroscopy.catalogue import C_ARMS
 from planner.needles.catalogue import CATALOGUE, DEFAULT_NEEDLES
 from planner.needles.model import CurvedTip, Needle
 from planner.policy import DEFAULTS

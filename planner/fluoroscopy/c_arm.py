@@ -10,17 +10,18 @@ Which views are wanted is in ``views``; collisions and table edges are not model
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+from jaxtyping import Bool, Float
 
-from geometry.arrays import Vector, frozen, unit
+from geometry.arrays import Points, Vector, frozen, unit
 from planner.case import PatientPosition, Side
-from planner.errors import RequestError
 
 # Within this of a pole the primary angle means nothing; within this of -pi it is +pi.
 ANGLE_EPSILON_RAD = 1e-9
+LEAST_BETWEEN_PLANES_RAD = math.radians(40.0)  # planes nearer than this collide [A], DOMAIN 5.4
 _EIGHTH_OF_A_TURN = math.pi / 4.0
 _ROUND_THE_PATIENT = (
     "anterior", "anterior left", "left", "posterior left",
@@ -148,6 +149,9 @@ class CArm:
         source_to_isocentre_mm: Focal spot to isocentre.
         source_to_detector_mm: Focal spot to detector.
         source: Where the figures come from.
+        mount: What it stands or hangs on: ``floor``, ``ceiling``, ``mobile`` or ``biplane``;
+            ``stated`` for one that a request describes.
+        lateral: The second plane of a biplane unit, with its own reach.
     """
 
     name: str
@@ -157,69 +161,60 @@ class CArm:
     source_to_isocentre_mm: float
     source_to_detector_mm: float
     source: str
+    mount: str
+    lateral: "CArm | None" = None
+
+    @property
+    def planes(self) -> tuple["CArm", ...]:
+        """The frontal plane, and the lateral one of a biplane unit."""
+        frontal = replace(self, lateral=None)
+        return (frontal,) if self.lateral is None else (frontal, self.lateral)
+
+    def plane_for(self, beam: Vector, position: PatientPosition) -> "CArm | None":
+        """Return the first plane whose ranges contain the beam's console angles, if any does."""
+        return next((p for p in self.planes if p.reaches(beam, position)), None)
 
     def reaches(self, beam: Vector, position: PatientPosition) -> bool:
-        """Tell whether the beam's console angles lie within the ranges, ends included."""
-        primary, secondary = console_angles(beam, position)
-        return _within(primary, self.primary_rad) and _within(secondary, self.secondary_rad)
+        """Tell whether the beam's console angles lie within a plane's ranges, ends included."""
+        return bool(self.reaches_each(beam[None], position)[0])
+
+    def reaches_each(self, beams: Points, position: PatientPosition) -> Bool[np.ndarray, " n"]:
+        """Tell the same of many beams, shape (n, 3)."""
+        room = beams * _ROOM_FROM_PATIENT[position]
+        level = np.hypot(room[:, 0], room[:, 1])
+        primary = np.where(level < ANGLE_EPSILON_RAD, 0.0, np.arctan2(room[:, 0], -room[:, 1]))
+        primary = np.where(primary <= -math.pi + ANGLE_EPSILON_RAD, math.pi, primary)
+        secondary = np.arctan2(room[:, 2], level)
+        within = _within(primary, self.primary_rad) & _within(secondary, self.secondary_rad)
+        if self.lateral is None:
+            return within
+        return within | self.lateral.reaches_each(beams, position)
+
+    def holds_both(self, one: Vector, other: Vector, position: PatientPosition) -> bool:
+        """Tell whether two projection lines can be held at once, one in each plane.
+
+        Either end of a line will do; lines nearer to each other than 40 degrees bring the planes
+        together [A].
+        """
+        if self.lateral is None:
+            return False
+        if abs(float(unit(one) @ unit(other))) > math.cos(LEAST_BETWEEN_PLANES_RAD):
+            return False
+        frontal = self.planes[0]
+
+        def line_in(plane: CArm, beam: Vector) -> bool:
+            return plane.reaches(beam, position) or plane.reaches(-beam, position)
+
+        return (line_in(frontal, one) and line_in(self.lateral, other)) or (
+            line_in(frontal, other) and line_in(self.lateral, one)
+        )
 
 
-def _within(angle_rad: float, limits_rad: tuple[float, float]) -> bool:
+def _within(
+    angles_rad: Float[np.ndarray, " n"], limits_rad: tuple[float, float]
+) -> Bool[np.ndarray, " n"]:
     low, high = limits_rad
-    return low - ANGLE_EPSILON_RAD <= angle_rad <= high + ANGLE_EPSILON_RAD
-
-
-def _range(low_deg: float, high_deg: float) -> tuple[float, float]:
-    return math.radians(low_deg), math.radians(high_deg)
-
-
-_ENTRIES = (
-    CArm(
-        name="generic-floor", description="floor-standing angiography unit, frontal plane",
-        primary_rad=_range(-100.0, 100.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-        source="planner default [A], DOMAIN 5.4",
-    ),
-    CArm(
-        name="generic-ceiling", description="ceiling-hung angiography unit, frontal plane",
-        primary_rad=_range(-120.0, 120.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-        source="planner default [A]: as generic-floor, with 20 degrees more rotation either way",
-    ),
-    CArm(
-        name="generic-lateral-plane", description="lateral plane of a biplane unit",
-        primary_rad=_range(65.0, 115.0), secondary_rad=_range(-30.0, 30.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-        source="planner default [A], DOMAIN 5.4",
-    ),
-    CArm(
-        name="innova-3131-frontal", description="GE Innova 3131, frontal plane",
-        primary_rad=_range(-117.0, 105.0), secondary_rad=_range(-45.0, 50.0),
-        source_to_isocentre_mm=720.0, source_to_detector_mm=1190.0,
-        source="[R:SlicerHeart], DOMAIN 5.4",
-    ),
-    CArm(
-        name="cios-mobile", description="Siemens Cios mobile C-arm from the side of the table",
-        primary_rad=_range(-40.0, 110.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=530.0, source_to_detector_mm=1020.0,
-        source="[R:deepdrr], DOMAIN 5.4; orbital rotation taken as the primary angle [A]",
-    ),
-)  # fmt: skip
-
-C_ARMS: Mapping[str, CArm] = MappingProxyType({c_arm.name: c_arm for c_arm in _ENTRIES})
-
-
-def c_arm_named(name: str, *, field: str = "c_arm") -> CArm:
-    """Return the catalogue's C-arm of that name.
-
-    Raises:
-        RequestError: If there is none; the message lists the names there are.
-    """
-    try:
-        return C_ARMS[name]
-    except KeyError:
-        names = ", ".join(C_ARMS)
-        raise RequestError(
-            f"{name!r} is not in the C-arm catalogue; it has: {names}",
-            field=field, code="unknown-c-arm",
-        ) from None  # fmt: skip
+    within: Bool[np.ndarray, " n"] = (low - ANGLE_EPSILON_RAD <= angles_rad) & (
+        angles_rad <= high + ANGLE_EPSILON_RAD
+    )
+    return within

@@ -5,11 +5,14 @@ Every view is a line through the patient, and either end of it may carry the det
 is within the C-arm's reach. Angles and reach are in ``c_arm``.
 """
 
+import math
+
 import numpy as np
 
-from geometry.arrays import Vector, frozen, unit
-from geometry.frames import RigidTransform
-from planner.case import PatientPosition
+from geometry.arrays import Rotation, Vector, frozen, unit
+from geometry.frames import angle_between
+from planner.anatomy.model import ScrewAxis
+from planner.case import PatientPosition, Side
 from planner.fluoroscopy.c_arm import (
     CArm,
     angles_from_beam,
@@ -18,13 +21,15 @@ from planner.fluoroscopy.c_arm import (
     detector_place,
     view_name,
 )
-from planner.result import View, ViewRole
+from planner.result import CurvePoint, TiltToPath, View, ViewRole
 
 # Needles come in from behind, so a patient of whom nothing was said lies prone, head first.
 DEFAULT_POSITION = PatientPosition.HFP
 PATIENT_LEFT = frozen([1.0, 0.0, 0.0])
 PATIENT_POSTERIOR = frozen([0.0, 1.0, 0.0])
 
+CURVE_STEP_DEG = 5
+FORAMEN_TURN_RAD = math.radians(40.0)  # from AP to the needle's side; 30-45 is usual [M]
 _PARALLEL = 1e-6  # directions whose angle has a smaller sine have no "nearest" between them
 _SAME_TURN_RAD = 1e-6
 
@@ -61,7 +66,38 @@ def bulls_eye(direction: Vector, c_arm: CArm, position: PatientPosition | None =
     The detector is on the hub's side (over the back of a prone patient) unless only the side of
     the tip can be reached.
     """
-    return _view(ViewRole.BULLS_EYE, -unit(direction), c_arm, position_or_default(position))
+    return view_along(ViewRole.BULLS_EYE, -unit(direction), c_arm, position)
+
+
+def screw_bulls_eye(
+    screw: ScrewAxis,
+    direction: Vector,
+    side: Side,
+    *,
+    c_arm: CArm,
+    position: PatientPosition | None = None,
+) -> View:
+    """Return the view along a screw, and how the detector turns from it to look down the needle.
+
+    Args:
+        screw: The screw beside the path.
+        direction: The needle's, entry to tip, patient LPS.
+        side: The side that the needle comes from; outward is away from the midline there.
+        c_arm: The C-arm whose reach counts.
+        position: How the patient lies; head-first prone when not stated.
+    """
+    along = unit(screw.tip_mm - screw.head_mm)
+    (primary, secondary), (wanted_primary, wanted_secondary) = (
+        angles_from_beam(beam) for beam in (-along, -unit(direction))
+    )
+    turned = math.remainder(wanted_primary - primary, 2.0 * math.pi)
+    tilt = TiltToPath(
+        screw=screw.structure,
+        lateral_rad=-turned if side is Side.LEFT else turned,
+        cranial_rad=wanted_secondary - secondary,
+        angle_rad=angle_between(along, direction),
+    )
+    return view_along(ViewRole.SCREW_BULLS_EYE, -along, c_arm, position, tilt=tilt)
 
 
 def progress(
@@ -74,12 +110,30 @@ def progress(
 
     Of the two ends of that line the detector takes the one that the C-arm turns less for (which
     keeps it above the table), and left where both are equal; unless only the other is in reach.
+    With it come all beams square to the needle.
     """
     lies = position_or_default(position)
     to_left = square_beam(direction, PATIENT_LEFT if frame_left is None else frame_left)
     turn_left, turn_right = (abs(console_angles(end, lies)[0]) for end in (to_left, -to_left))
     shorter = -to_left if turn_right < turn_left - _SAME_TURN_RAD else to_left
-    return _view(ViewRole.PROGRESS, shorter, c_arm, lies)
+    curve = _square_curve(direction, shorter, c_arm, lies)
+    return view_along(ViewRole.PROGRESS, shorter, c_arm, lies, curve=curve)
+
+
+def _square_curve(
+    direction: Vector, best: Vector, c_arm: CArm, position: PatientPosition
+) -> tuple[CurvePoint, ...]:
+    """Return the beams square to a needle, half a turn in steps; ``best`` is in the middle."""
+    other = np.cross(unit(direction), best)
+    points = []
+    for turn_deg in range(-90 + CURVE_STEP_DEG, 91, CURVE_STEP_DEG):
+        turn = math.radians(turn_deg)
+        beam, reachable = _end_in_reach(
+            math.cos(turn) * best + math.sin(turn) * other, c_arm, position
+        )
+        primary, secondary = angles_from_beam(beam)
+        points.append(CurvePoint(primary_rad=primary, secondary_rad=secondary, reachable=reachable))
+    return tuple(points)
 
 
 def square_beam(direction: Vector, reference: Vector) -> Vector:
@@ -97,42 +151,76 @@ def square_beam(direction: Vector, reference: Vector) -> Vector:
 
 
 def vertebra_views(
-    frame: RigidTransform, *, c_arm: CArm, position: PatientPosition | None = None
+    axes: Rotation, *, c_arm: CArm, position: PatientPosition | None = None
 ) -> tuple[View, ...]:
     """Return the true AP (detector behind, where it can be) and the true lateral of a vertebra.
 
     Args:
-        frame: ``vertebra_from_patient``: x left, y posterior, z superior.
+        axes: Its left, posterior and superior unit vectors, rows, patient LPS.
         c_arm: The C-arm whose reach counts.
         position: How the patient lies; head-first prone when not stated.
     """
-    lies = position_or_default(position)
-    left, posterior = frame.rotation[0], frame.rotation[1]
     return (
-        _view(ViewRole.TRUE_AP, posterior, c_arm, lies),
-        _view(ViewRole.TRUE_LATERAL, left, c_arm, lies),
+        view_along(ViewRole.TRUE_AP, axes[1], c_arm, position),
+        view_along(ViewRole.TRUE_LATERAL, axes[0], c_arm, position),
     )
+
+
+def foramen_view(
+    axes: Rotation, side: Side, *, c_arm: CArm, position: PatientPosition | None = None
+) -> View:
+    """Return the oblique view that opens the foramina of the needle's side (the Scottie dog's).
+
+    The true AP turned about the vertebra's own long axis, detector behind and to that side.
+    """
+    outward = 1.0 if side is Side.LEFT else -1.0
+    beam = math.cos(FORAMEN_TURN_RAD) * axes[1] + outward * math.sin(FORAMEN_TURN_RAD) * axes[0]
+    return view_along(ViewRole.FORAMEN, beam, c_arm, position)
 
 
 def console_assumes(view: View) -> str:
     """Say what must hold for a view's console angles, as ``HFP patient, detector posterior``."""
-    beam = beam_from_angles(view.primary_rad, view.secondary_rad)
-    return f"{view.assumed_position.value} patient, detector {detector_place(beam)}"
+    return f"{view.assumed_position.value} patient, detector {detector_place(beam_of(view))}"
 
 
-def _view(role: ViewRole, preferred: Vector, c_arm: CArm, position: PatientPosition) -> View:
-    """Build the view along ``preferred``, or its mirror if only that can be reached."""
-    reachable = [beam for beam in (preferred, -preferred) if c_arm.reaches(beam, position)]
-    beam = reachable[0] if reachable else preferred
+def beam_of(view: View) -> Vector:
+    """Return a view's beam, isocentre to detector, patient LPS."""
+    return beam_from_angles(view.primary_rad, view.secondary_rad)
+
+
+def view_along(
+    role: ViewRole,
+    preferred: Vector,
+    c_arm: CArm,
+    position: PatientPosition | None = None,
+    *,
+    tilt: TiltToPath | None = None,
+    curve: tuple[CurvePoint, ...] = (),
+) -> View:
+    """Return the view along ``preferred``, or its mirror if only that can be reached."""
+    lies = position_or_default(position)
+    beam, reachable = _end_in_reach(preferred, c_arm, lies)
+    plane = c_arm.plane_for(beam, lies)
     primary, secondary = angles_from_beam(beam)
-    console_primary, console_secondary = console_angles(beam, position)
+    console_primary, console_secondary = console_angles(beam, lies)
     return View(
         role=role,
         primary_rad=primary,
         secondary_rad=secondary,
         console_primary_rad=console_primary,
         console_secondary_rad=console_secondary,
-        assumed_position=position,
+        assumed_position=lies,
         label=view_name(primary, secondary),
-        reachable=bool(reachable),
+        reachable=reachable,
+        plane=None if plane is None else plane.name,
+        tilt=tilt,
+        curve=curve,
     )
+
+
+def _end_in_reach(preferred: Vector, c_arm: CArm, position: PatientPosition) -> tuple[Vector, bool]:
+    """Return the end of a line that the detector takes, and whether it is in reach."""
+    for beam in (preferred, -preferred):
+        if c_arm.reaches(beam, position):
+            return beam, True
+    return preferred, False

@@ -7,7 +7,7 @@ import trimesh
 from geometry.arrays import frozen, unit
 from geometry.mesh import TriangleMesh, triangle_mesh
 from planner.case import Case, Kind, PatientPosition, Side, Structure
-from planner.fluoroscopy.c_arm import c_arm_named
+from planner.fluoroscopy.catalogue import c_arm_named
 from planner.fluoroscopy.views import views_for
 from planner.needles.path import Line
 from planner.request import Approach, ErrorProfile

@@ -14,16 +14,15 @@ from geometry.frames import angle_between
 from planner.case import PatientPosition, Side
 from planner.errors import RequestError
 from planner.fluoroscopy.c_arm import (
-    C_ARMS,
     angles_from_beam,
     beam_from_angles,
     beam_from_console,
-    c_arm_named,
     console_angles,
     detector_place,
     tilted_angles,
     view_name,
 )
+from planner.fluoroscopy.catalogue import C_ARMS, c_arm_named
 from planner.request import DEFAULT_C_ARM
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(

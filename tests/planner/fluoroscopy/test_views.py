@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geometry.arrays import Vector, unit
-from geometry.frames import frame_from_axes
 from planner.case import PatientPosition
 from planner.fluoroscopy.c_arm import (
     angles_from_beam,
     beam_from_angles,
-    c_arm_named,
     view_name,
 )
+from planner.fluoroscopy.catalogue import c_arm_named
 from planner.fluoroscopy.views import (
     PATIENT_LEFT,
+    beam_of,
     bulls_eye,
     console_assumes,
     position_or_default,
@@ -29,7 +29,7 @@ from planner.fluoroscopy.views import (
     vertebra_views,
     views_for,
 )
-from planner.result import View, ViewRole
+from planner.result import ViewRole
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     Path(__file__).with_name("c_arm_vectors.json").read_text(encoding="utf-8")
@@ -42,10 +42,6 @@ needles = st.builds(
     st.floats(-80.0, 80.0),
     st.floats(-60.0, 60.0),
 )
-
-
-def beam_of(view: View) -> Vector:
-    return beam_from_angles(view.primary_rad, view.secondary_rad)
 
 
 def degrees(angles: tuple[float, float]) -> tuple[float, float]:
@@ -188,12 +184,8 @@ def test_a_vertebras_true_views_are_along_its_axes(example: dict[str, Any]) -> N
     rough = np.array(example["axes"])
     left = unit(rough[0])
     posterior = unit(rough[1] - float(rough[1] @ left) * left)
-    frame = frame_from_axes(
-        name="vertebra",
-        origin_mm=np.zeros(3),
-        axes=np.stack([left, posterior, np.cross(left, posterior)]),
-    )
-    frontal, lateral = vertebra_views(frame, c_arm=FLOOR, position=PatientPosition.HFP)
+    axes = np.stack([left, posterior, np.cross(left, posterior)])
+    frontal, lateral = vertebra_views(axes, c_arm=FLOOR, position=PatientPosition.HFP)
     assert (frontal.role, lateral.role) == (ViewRole.TRUE_AP, ViewRole.TRUE_LATERAL)
     expected = example["posterior"]["angles_deg"]
     assert degrees((frontal.primary_rad, frontal.secondary_rad)) == pytest.approx(

@@ -13,7 +13,7 @@ from geometry.solids import box
 from planner.anatomy.model import Unavailable
 from planner.case import Case, Kind, PatientPosition, Structure
 from planner.case_io import load_case
-from planner.fluoroscopy.c_arm import c_arm_named
+from planner.fluoroscopy.catalogue import c_arm_named
 from planner.needles.path import Arc, Line
 from planner.needles.path import Path as NeedlePath
 from planner.policy import DEFAULT_POLICY
