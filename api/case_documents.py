@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from api.corridor_documents import corridor_document, derived_document, rib_document
 from api.documents import length_mm, point_mm
 from geometry.mesh import Problem
 from planner.anatomy.describe import CaseAnatomy
@@ -30,10 +31,11 @@ def case_document(case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
         "digest": case.digest,
         "patient_position": _value(case.patient_position),
         "structures": [_structure(structure) for structure in case.structures],
-        "vertebrae": [_vertebra(*item, case) for item in anatomy.vertebrae.items()],
+        "vertebrae": [_with_surroundings(name, case, anatomy) for name in anatomy.vertebrae],
         "screws": [_screw(*item) for item in anatomy.screws.items()],
         "rods": [_rod(*item) for item in anatomy.rods.items()],
         "cages": [_cage(*item) for item in anatomy.cages.items()],
+        "derived": derived_document(anatomy.derived),
         "findings": {level: dict(findings) for level, findings in case.findings.items()},
         "warnings": [_problem(warning) for warning in case.warnings],
     }
@@ -62,6 +64,19 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "count": problem.count,
     }
+
+
+def _with_surroundings(name: str, case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
+    """Return a vertebra with the ways past the metal in its pedicles, and its ribs."""
+    read = anatomy.vertebrae[name]
+    said = _vertebra(name, read, case)
+    for side, pedicle in read.pedicles.items() if isinstance(read, VertebraAnatomy) else ():
+        ways = anatomy.corridors.get((name, side), ())
+        said["pedicles"][side.value]["corridors"] = [
+            corridor_document(pedicle, way) for way in ways if isinstance(pedicle, Pedicle)
+        ]
+    said["ribs"] = [rib_document(gap) for gap in anatomy.ribs.get(name, ())]
+    return said
 
 
 def _vertebra(name: str, vertebra: VertebraAnatomy | Unavailable, case: Case) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def load() -> None:
 
 def describe(folder: Path) -> dict[str, Any]:
     """Return what is known of the case in ``folder``, once it was read and checked."""
-    case = _case(folder).case
+    case = _case(folder).given
     return case_document(case, describe_case(case))
 
 

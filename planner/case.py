@@ -83,6 +83,19 @@ class Tube:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """What a structure that nobody segmented was derived from.
+
+    Attributes:
+        confidence: 0 to 1.
+        cause: Where its shape comes from.
+    """
+
+    confidence: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
     """One segmented or modelled structure, in patient LPS.
 
@@ -94,7 +107,8 @@ class Structure:
         side: The patient's side, where given.
         primitive: The primitive it was given as, if it was.
         problems: What was found and mended in its mesh.
-        source: The file, ``inline`` or primitive type it came from.
+        source: The file, ``inline`` or primitive type it came from, or ``derived``.
+        derived: What it was derived from, where it was not given with the case.
     """
 
     name: str
@@ -105,6 +119,7 @@ class Structure:
     primitive: Cylinder | Tube | None = None
     problems: tuple[Problem, ...] = ()
     source: str = "inline"
+    derived: Derivation | None = None
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -178,6 +193,6 @@ class Case:
 
 
 __all__ = [
-    "BONE", "HARDWARE", "LEVELS", "Case", "CaseError", "Cylinder", "Kind", "PatientPosition",
-    "Problem", "Severity", "Side", "Structure", "Tube",
+    "BONE", "HARDWARE", "LEVELS", "Case", "CaseError", "Cylinder", "Derivation", "Kind",
+    "PatientPosition", "Problem", "Severity", "Side", "Structure", "Tube",
 ]  # fmt: skip

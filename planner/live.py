@@ -125,5 +125,6 @@ class LivePlanner:
     def _margin(self, path: Path, needle: Needle) -> float:
         """Measure a path on the original meshes."""
         through = meant_to_pass(self._prepared.case, self._question.bone)
-        measured = clearances(self._prepared, path, needle.radius_mm, self._request.policy, through)
+        policy = self._question.policy
+        measured = clearances(self._prepared, path, needle.radius_mm, policy, through)
         return least_margin(measured)[0]

@@ -56,6 +56,12 @@ DEFAULTS: Mapping[Kind, Rule] = MappingProxyType({
 })  # fmt: skip
 
 
+# What is derived and not segmented is kept away from by so much more, mm [A]. A lung that stands
+# for its pleura is dilated by 2 (DOMAIN 2.3).
+WIDENED_MM: Mapping[Kind, float] = MappingProxyType(
+    {Kind.CANAL: 1.0, Kind.NERVE_ROOT: 1.0, Kind.PLEURA: 2.0}
+)
+
 # A needle passes through these whatever it is meant for, so no hard limit can be set on them.
 PASSED_THROUGH = frozenset({Kind.SKIN, Kind.HALO, Kind.LESION})
 
@@ -77,6 +83,29 @@ def meant_to_pass(case: Case, bone: Structure) -> frozenset[str]:
 
 
 DEFAULT_POLICY = Policy(rules=DEFAULTS)
+
+
+def widening_mm(case: Case, kind: Kind) -> float:
+    """Return how much more is kept from a kind, because the case's is derived; 0 if it is not.
+
+    A kind is derived only where the case has none of it, so it is all of it or nothing.
+    """
+    derived = any(s.derived is not None for s in case.of_kind(kind))
+    return WIDENED_MM[kind] if derived else 0.0
+
+
+def widened(policy: Policy, case: Case) -> Policy:
+    """Return a policy that keeps more distance from what was derived for a case."""
+    rules = dict(policy.rules)
+    for kind in WIDENED_MM:
+        rule, more = rules[kind], widening_mm(case, kind)
+        if more > 0.0:
+            rules[kind] = Rule(
+                hard_mm=None if rule.hard_mm is None else rule.hard_mm + more,
+                preferred_mm=rule.preferred_mm + more,
+                source=f"{rule.source}; {more:.1f} mm more because it is derived [A]",
+            )
+    return Policy(rules=MappingProxyType(rules))
 
 
 def policy_with(overrides: Mapping[Kind, tuple[float | None, float]]) -> Policy:

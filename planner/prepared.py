@@ -2,10 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
 from geometry.arrays import Point
 from geometry.exact import MeshDistance
+from planner.anatomy.derived import DerivedAnatomy, derived_anatomy
 from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Structure
@@ -16,13 +18,28 @@ MOST_KEPT = 4  # spaces around bones, some tens of megabytes each
 
 
 class PreparedCase:
-    """A case, its anatomy and its distance queries, for as many plans as are asked of it."""
+    """A case, its anatomy and its distance queries, for as many plans as are asked of it.
+
+    Args:
+        case: The case as it was given; kept as ``given``.
+    """
 
     def __init__(self, case: Case) -> None:
-        self.case = case
+        self.given = case
         self._distances: dict[str, MeshDistance] = {}
         self._anatomy = AnatomyReader(case)
         self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+
+    @cached_property
+    def derived(self) -> DerivedAnatomy:
+        """What the case lacks and its bones tell."""
+        bones = self.given.of_kind(Kind.VERTEBRA, Kind.SACRUM)
+        return derived_anatomy(self.given, {bone.name: self.bone(bone) for bone in bones})
+
+    @cached_property
+    def case(self) -> Case:
+        """The case with what was derived for it: what is planned on, measured and proved."""
+        return self.derived.added_to(self.given)
 
     def kept(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
         """Return what ``make`` made for this key before, or makes now; the last few are kept."""

@@ -59,6 +59,7 @@ def _clearance(
         path_point_mm=nearest.on_segment_mm,
         traversed=traversed,
         advisory=required is None and not traversed,
+        derived=structure.derived is not None,
     )
 
 
@@ -94,11 +95,12 @@ def cautions(measured: tuple[Clearance, ...], policy: Policy) -> list[str]:
         preferred = policy.rule(c.kind).preferred_mm
         if c.traversed or c.distance_mm >= preferred:
             continue
+        what = f"{c.kind}, derived" if c.derived else c.kind
         if c.distance_mm < 0.0 and c.advisory:
-            said.append(f"passes through {c.structure} ({c.kind}), {c.at_depth_mm:.0f} mm deep")
+            said.append(f"passes through {c.structure} ({what}), {c.at_depth_mm:.0f} mm deep")
         else:
             said.append(
-                f"{c.distance_mm:.1f} mm from {c.structure} ({c.kind}), "
+                f"{c.distance_mm:.1f} mm from {c.structure} ({what}), "
                 f"{c.at_depth_mm:.0f} mm deep: less than the preferred {preferred:.1f} mm"
             )
     return said

@@ -21,7 +21,7 @@ from planner.case import HARDWARE, Kind
 from planner.needles.catalogue import CATALOGUE
 from planner.needles.model import Needle
 from planner.needles.path import Path, path_length_mm
-from planner.policy import Policy
+from planner.policy import Policy, widening_mm
 from planner.request import Approach
 from planner.result import Certificate, Change, Opening
 from planner.witness import Site, Trial, Witness, verified, witness
@@ -198,19 +198,20 @@ def _lower(
 ) -> Iterator[_Found]:
     """Find the largest hard limit of each kind in the way at which there is a safe path.
 
-    Where the best path breaks limits, only those are in its way.
+    Where the best path breaks limits, only those are in its way. Limits are those that a request
+    would state: what is derived is kept further away from on top of them.
     """
     broken = [] if blocked.best is None else blocked.best.broken
     for kind in dict.fromkeys(map(site.kind, broken or suspects)):
         hard = trial.policy.rule(kind).hard_mm
         found = _lowered(site, trial, blocked, kind) if hard else None
-        if hard and found is not None and _limit(found, kind) < hard:
+        if hard and found is not None and _limit(site, found, kind) < hard - _more(site, kind):
             near = tuple(
                 c.structure
                 for c in found.clearances
                 if c.kind is kind and not c.traversed and c.distance_mm < hard
             )
-            opening = _opening(found, Change.LOWER_LIMIT, kind, _limit(found, kind))
+            opening = _opening(found, Change.LOWER_LIMIT, kind, _limit(site, found, kind))
             yield _Found(opening=opening, in_the_way=near)
 
 
@@ -222,10 +223,10 @@ def _lowered(site: Site, trial: Trial, blocked: MeasuredClass, kind: Kind) -> Wi
     """
     best = None if blocked.best is None else _keeping(site, trial, blocked.best.path, kind)
     for _ in range(ROUNDS):
-        limit = 0.0 if best is None else _limit(best, kind)
-        found = witness(site, _limited(trial, kind, limit))
+        limit = 0.0 if best is None else _limit(site, best, kind)
+        found = witness(site, _limited(site, trial, kind, limit))
         better = None if found is None else _keeping(site, trial, found.path, kind)
-        if better is None or (best is not None and _limit(better, kind) <= limit):
+        if better is None or (best is not None and _limit(site, better, kind) <= limit):
             break
         best = better
     return best
@@ -233,22 +234,28 @@ def _lowered(site: Site, trial: Trial, blocked: MeasuredClass, kind: Kind) -> Wi
 
 def _keeping(site: Site, trial: Trial, path: Path, kind: Kind) -> Witness | None:
     """Lower the limit of a kind to what a path keeps, and no further; None if that does not do."""
-    open_to = verified(site, _limited(trial, kind, 0.0), path)
+    open_to = verified(site, _limited(site, trial, kind, 0.0), path)
     if open_to is None:
         return None
     nearest = min(c.distance_mm for c in open_to.clearances if c.kind is kind and not c.traversed)
-    limit = round(math.floor(nearest / LIMIT_STEP_MM) * LIMIT_STEP_MM, 2)
-    return verified(site, _limited(trial, kind, limit), path)
+    room = nearest - _more(site, kind)
+    limit = round(math.floor(room / LIMIT_STEP_MM) * LIMIT_STEP_MM, 2)
+    return verified(site, _limited(site, trial, kind, limit), path)
 
 
-def _limited(trial: Trial, kind: Kind, hard_mm: float) -> Trial:
-    """Return a trial with another hard limit for one kind."""
-    rules = {**trial.policy.rules, kind: replace(trial.policy.rule(kind), hard_mm=hard_mm)}
+def _limited(site: Site, trial: Trial, kind: Kind, stated_mm: float) -> Trial:
+    """Return a trial with another stated limit for one kind."""
+    rule = replace(trial.policy.rule(kind), hard_mm=stated_mm + _more(site, kind))
+    rules = {**trial.policy.rules, kind: rule}
     return replace(trial, policy=Policy(rules=MappingProxyType(rules)))
 
 
-def _limit(found: Witness, kind: Kind) -> float:
-    return found.trial.policy.rule(kind).hard_mm or 0.0
+def _limit(site: Site, found: Witness, kind: Kind) -> float:
+    return (found.trial.policy.rule(kind).hard_mm or 0.0) - _more(site, kind)
+
+
+def _more(site: Site, kind: Kind) -> float:
+    return widening_mm(site.question.prepared.case, kind)
 
 
 def _without(site: Site, trial: Trial, suspects: Sequence[str]) -> Iterator[_Found]:

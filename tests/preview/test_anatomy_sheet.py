@@ -10,10 +10,13 @@ from shapely import box
 
 from geometry.arrays import frozen
 from geometry.frames import frame_from_axes
+from planner.anatomy.derived import DerivedAnatomy
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import Body, Pedicle, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.case import Case, Side
 from preview.anatomy_sheet import _body_strokes, _pedicle_strokes, _shots, render_anatomy
+
+NOTHING = DerivedAnatomy(structures=(), foramina=(), missing=())
 
 
 def _pedicle(side: Side) -> Pedicle:
@@ -46,7 +49,7 @@ def anatomy() -> CaseAnatomy:
     )  # fmt: skip
     return CaseAnatomy(
         vertebrae={"L2": Unavailable(reason="broken"), "L3": vertebra},
-        screws={"screw_L3_L": screw}, rods={}, cages={},
+        screws={"screw_L3_L": screw}, rods={}, cages={}, corridors={}, ribs={}, derived=NOTHING,
     )  # fmt: skip
 
 
@@ -96,8 +99,9 @@ def test_without_a_readable_vertebra_the_sheet_says_why_it_is_not_there(
     small_case: Case, tmp_path: Path
 ) -> None:
     nothing = CaseAnatomy(
-        vertebrae={"L3": Unavailable(reason="broken")}, screws={}, rods={}, cages={}
-    )
+        vertebrae={"L3": Unavailable(reason="broken")}, screws={}, rods={}, cages={},
+        corridors={}, ribs={}, derived=NOTHING,
+    )  # fmt: skip
     result = render_anatomy(small_case, nothing, tmp_path)
     assert result.picture_png is None
     assert "no vertebra" in str(result.unavailable)
