@@ -42,12 +42,13 @@ def triangle_tree(
     owner: np.ndarray,
 ) -> _kernels.Tree:
     """Build a tree over triangles with an offset (mm) and an owner each."""
-    corners = np.ascontiguousarray(corners, dtype=np.float64)
-    low, high, first, count, order = _kernels.build_order(corners)
+    order = _kernels.build_order(np.ascontiguousarray(corners, dtype=np.float64))
+    ordered = np.ascontiguousarray(corners[order], dtype=np.float64)
     offset = np.ascontiguousarray(offset_mm[order], dtype=np.float64)
+    lanes, boxes, first, count = _kernels.build_nodes(ordered)
     return _kernels.Tree(
-        low, high, first, count, _kernels.node_slack(first, count, offset),
-        corners[order], offset, owner[order].astype(np.int32), order.astype(np.int64),
+        lanes, boxes, _kernels.node_slack(first, count, offset), first, count,
+        ordered, offset, owner[order].astype(np.int32), order.astype(np.int64),
     )  # fmt: skip
 
 

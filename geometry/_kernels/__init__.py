@@ -9,7 +9,7 @@ from geometry._kernels.many import least_ratio, many_distances
 from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import point_query, segment_crossings, segment_query
 from geometry._kernels.raster import add_chords, blocked_lines, blocked_shares
-from geometry._kernels.tree import FAR, Tree, build_order, node_slack
+from geometry._kernels.tree import FAR, Tree, build_nodes, build_order, node_slack
 
 __all__ = [
     "FAR",
@@ -19,6 +19,7 @@ __all__ = [
     "add_chords",
     "blocked_lines",
     "blocked_shares",
+    "build_nodes",
     "build_order",
     "farthest_on_segment",
     "fill_grid",

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from geometry._kernels.options import OPTIONS
-from geometry._kernels.query import closest_on_triangle, point_query
+from geometry._kernels.query import point_query
 from geometry._kernels.tree import FAR
+from geometry._kernels.triangles import closest_on_triangle
 
 
 @numba.njit(**OPTIONS)
@@ -41,7 +42,7 @@ def _distance_at(tree, a, d, s):
 @numba.njit(**OPTIONS)
 def _triangle_distance_at(tree, i, a, d, s):
     px, py, pz = a[0] + s * d[0], a[1] + s * d[1], a[2] + s * d[2]
-    x, y, z = closest_on_triangle(px, py, pz, tree.corners[i])
+    x, y, z = closest_on_triangle(tree.lanes, i, px, py, pz)
     return math.sqrt((px - x) ** 2 + (py - y) ** 2 + (pz - z) ** 2)
 
 

@@ -6,7 +6,8 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry.exact import MeshDistance
+from geometry import _kernels
+from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import TriangleMesh, triangle_mesh
 
 
@@ -81,22 +82,20 @@ def test_points_agree_with_another_library(
     assert np.allclose([measured.point(p)[0] for p in points], expected, atol=1e-7)
 
 
-def _brute(mesh: TriangleMesh, a: np.ndarray, b: np.ndarray) -> float:
-    """Smallest distance by golden-section over every triangle: the slow twin."""
-    low, high = np.zeros(len(mesh.faces)), np.ones(len(mesh.faces))
+def _brute(corners: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Smallest distance to every triangle by golden-section: the slow twin."""
+    low, high = np.zeros(len(corners)), np.ones(len(corners))
     ratio = (np.sqrt(5.0) - 1.0) / 2.0
 
     def at(s: np.ndarray) -> np.ndarray:
         points = a + s[:, None] * (b - a)
-        return np.linalg.norm(
-            trimesh.triangles.closest_point(mesh.corners, points) - points, axis=1
-        )
+        return np.linalg.norm(trimesh.triangles.closest_point(corners, points) - points, axis=1)
 
     for _ in range(60):
         c, d = high - ratio * (high - low), low + ratio * (high - low)
         left = at(c) < at(d)
         high, low = np.where(left, d, high), np.where(left, low, c)
-    return float(min(at(low).min(), at(high).min()))
+    return np.minimum(at(low), at(high))
 
 
 def test_segments_outside_agree_with_the_slow_twin(rng: np.random.Generator) -> None:
@@ -106,7 +105,7 @@ def test_segments_outside_agree_with_the_slow_twin(rng: np.random.Generator) -> 
         a, b = rng.uniform(-12.0, 12.0, size=(2, 3))
         found = measured.segment(a, b).distance_mm
         if found > 0.0:
-            assert found == pytest.approx(_brute(mesh, a, b), abs=1e-7)
+            assert found == pytest.approx(_brute(mesh.corners, a, b).min(), abs=1e-7)
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,3 +121,41 @@ def test_moving_the_segment_changes_its_distance_by_no_more(x: float, y: float, 
 def test_a_segment_of_no_length_is_a_point(box: MeshDistance) -> None:
     point = np.array([15.0, 0.0, 0.0])
     assert box.segment(point, point).distance_mm == pytest.approx(5.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 64, 65, 700])
+@pytest.mark.parametrize("shift_mm", [0.0, 2000.0])
+def test_a_tree_of_any_size_finds_the_least_distance_less_offset(
+    rng: np.random.Generator, count: int, shift_mm: float
+) -> None:
+    size = rng.choice([0.1, 3.0, 40.0], size=(count, 1, 1))
+    corners = rng.uniform(-30.0, 30.0, (count, 1, 3)) + size * rng.uniform(-1.0, 1.0, (count, 3, 3))
+    corners += shift_mm
+    offset = rng.choice([-1.0, 0.0, 2.5], size=count)
+    tree = triangle_tree(corners, offset, np.zeros(count, dtype=np.int32))
+    for a, b in rng.uniform(-40.0, 40.0, size=(20, 2, 3)) + shift_mm:
+        value, found, s, *on_mesh = _kernels.segment_query(tree, a, b, _kernels.FAR)
+        expected = _brute(corners, a, b) - offset
+        assert value == pytest.approx(expected.min(), abs=1e-6)
+        assert expected[tree.face[found]] == pytest.approx(value, abs=1e-6)
+        apart = np.linalg.norm(a + s * (b - a) - on_mesh)
+        assert apart - tree.offset[found] == pytest.approx(value, abs=1e-9)
+        value, found, *on_mesh = _kernels.point_query(tree, *a, _kernels.FAR)
+        nearest = trimesh.triangles.closest_point(corners, np.broadcast_to(a, (count, 3)))
+        expected = np.linalg.norm(nearest - a, axis=1) - offset
+        assert value == pytest.approx(expected.min(), abs=1e-9)
+        # Nothing is below what is there, and a bound just above hides nothing.
+        assert _kernels.segment_query(tree, a, a, value - 1e-9)[1] == -1
+        assert _kernels.point_query(tree, *a, value + 1e-9)[1] >= 0
+
+
+def test_a_segment_all_but_in_the_plane_of_a_triangle_is_no_hit() -> None:
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    flat = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [0.0, 10.0, 0.0]])
+    sheet = MeshDistance(triangle_mesh(flat @ turn.T + 100.0, np.array([[0, 1, 2]])))
+    for height in (0.0, 1e-15, 1e-13, 1e-9):
+        ends = np.array([[-40.0, -3.0, -height], [40.0, -3.0, height]]) @ turn.T + 100.0
+        assert sheet.segment(*ends).distance_mm == pytest.approx(3.0, abs=1e-8)
+        assert len(sheet.crossings(*ends)) == 0
+        ends = np.array([[-40.0, 3.0, -height], [40.0, 3.0, height]]) @ turn.T + 100.0
+        assert sheet.segment(*ends).distance_mm == pytest.approx(0.0, abs=1e-8)
