@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.c_arms import AskedCArm, asked_c_arm
 from api.digests import canonical_digest
 from api.validation import invalid_request
 from planner.case import LEVELS, Kind, PatientPosition, Side
 from planner.errors import RequestError
-from planner.fluoroscopy.catalogue import c_arm_named
 from planner.needles.catalogue import DEFAULT_NEEDLES, needle_named
 from planner.needles.path import Arc, Line, Path, Segment
 from planner.policy import DEFAULTS, Policy, policy_with
@@ -59,10 +59,6 @@ def _needle(value: str) -> str:
     return _known(value, needle_named)
 
 
-def _c_arm(value: str) -> str:
-    return _known(value, c_arm_named)
-
-
 def _known(value: str, look_up: Callable[[str], object]) -> str:
     """Return ``value`` if the catalogue has it; the catalogue's own words are kept otherwise."""
     try:
@@ -85,7 +81,6 @@ LevelName: TypeAlias = Annotated[
     str, Field(json_schema_extra={"enum": list(LEVELS)}), AfterValidator(_level)
 ]
 NeedleName: TypeAlias = Annotated[str, Field(max_length=100), AfterValidator(_needle)]
-CArmName: TypeAlias = Annotated[str, Field(max_length=100), AfterValidator(_c_arm)]
 
 
 class AnteriorBodyDocument(Document):
@@ -205,7 +200,7 @@ class PlanRequestDocument(Document):
     policy: PolicyDocument = {}
     max_trajectories: Annotated[int, Field(strict=True, ge=1, le=50)] = 5
     certificate_tolerance_mm: Annotated[float, Field(strict=True, ge=0.01, le=5.0)] = 0.25
-    c_arm: CArmName = DEFAULT_C_ARM
+    c_arm: AskedCArm = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
     error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
 
@@ -220,7 +215,7 @@ class PlanRequestDocument(Document):
             policy=policy,
             max_trajectories=self.max_trajectories,
             certificate_tolerance_mm=self.certificate_tolerance_mm,
-            c_arm=self.c_arm,
+            c_arm=asked_c_arm(self.c_arm),
             patient_position=self.patient_position,
             error_profile=self.error_profile,
             digest=canonical_digest(self._canonical(policy)),
@@ -330,7 +325,7 @@ class EvaluationDocument(Document):
     needle: NeedleName
     target: TargetDocument | None = None
     policy: PolicyDocument = {}
-    c_arm: CArmName = DEFAULT_C_ARM
+    c_arm: AskedCArm = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
     error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
 
@@ -342,7 +337,7 @@ class EvaluationDocument(Document):
             needle=self.needle,
             target=None if self.target is None else self.target.spec(),
             policy=_policy(self.policy),
-            c_arm=self.c_arm,
+            c_arm=asked_c_arm(self.c_arm),
             patient_position=self.patient_position,
             error_profile=self.error_profile,
         )

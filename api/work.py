@@ -146,6 +146,11 @@ def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "timings_s"}
 
 
+def case_in(folder: Path) -> PreparedCase:
+    """Return the case in ``folder``; the few lately used are at hand."""
+    return _case(folder)
+
+
 def _case(folder: Path) -> PreparedCase:
     return _cases.get(
         (folder.name,), lambda: PreparedCase(case_from_document(*read_bundle(folder)))

@@ -87,7 +87,7 @@ def page_of(
 
 def _words(pen: ImageDraw.ImageDraw, size: tuple[int, int], text: PageText) -> None:
     """Write title and subtitle above the pictures, and the footer below."""
-    heading, small = _font(28, bold=True), _font(15)
+    heading, small = font(28, bold=True), font(15)
     pen.text(
         (GAP + 6, 12), _cut_to(pen, text.title, heading, size[0] - 30), font=heading, fill=TEXT
     )
@@ -100,9 +100,9 @@ def _mark(panel: Image.Image, viewpoint: Viewpoint, scene: Scene) -> None:
     """Put title, directions, ruler and needle numbers on one picture."""
     pen = ImageDraw.Draw(panel, "RGBA")
     width, height = panel.size
-    box = pen.textbbox((12, 9), viewpoint.title, font=_font(17, bold=True))
+    box = pen.textbbox((12, 9), viewpoint.title, font=font(17, bold=True))
     pen.rectangle((0, 0, box[2] + 12, box[3] + 9), fill=(11, 14, 19, 190))
-    pen.text((12, 9), viewpoint.title, font=_font(17, bold=True), fill=TEXT)
+    pen.text((12, 9), viewpoint.title, font=font(17, bold=True), fill=TEXT)
     letters = viewpoint.edge_letters()
     for edge, spot, anchor in (
         ("left", (12, height // 2), "lm"),
@@ -110,7 +110,7 @@ def _mark(panel: Image.Image, viewpoint: Viewpoint, scene: Scene) -> None:
         ("top", (width // 2, 40), "ma"),
         ("bottom", (width // 2, height - 10), "md"),
     ):
-        pen.text(spot, letters[edge], font=_font(22, bold=True), fill="#ffe08a", anchor=anchor,
+        pen.text(spot, letters[edge], font=font(22, bold=True), fill="#ffe08a", anchor=anchor,
                  stroke_width=2, stroke_fill=PAGE)  # fmt: skip
     _ruler(pen, viewpoint, panel.size)
     _numbers(pen, viewpoint, scene, panel.size)
@@ -123,7 +123,7 @@ def _ruler(pen: ImageDraw.ImageDraw, viewpoint: Viewpoint, size: tuple[int, int]
         pen.line((right - length, down, right, down), fill=colour, width=thick)
         for end in (right - length, right):
             pen.line((end, down - 5, end, down + 5), fill=colour, width=thick)
-    pen.text((right - length / 2, down - 6), f"{RULER_MM:g} mm", font=_font(14), fill=TEXT,
+    pen.text((right - length / 2, down - 6), f"{RULER_MM:g} mm", font=font(14), fill=TEXT,
              anchor="md", stroke_width=2, stroke_fill=PAGE)  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _numbers(
         hub, tip = viewpoint.on_picture(np.stack([needle.hub_mm, needle.points_mm[-1]]), size)
         spot = _free_spot(hub, tip, taken, size)
         taken.append(spot)
-        pen.line((*hub, *spot), fill=_ink(needle.colour), width=2)
+        pen.line((*hub, *spot), fill=ink(needle.colour), width=2)
         _badge(pen, (float(spot[0]), float(spot[1])), str(needle.rank), needle.colour)
 
 
@@ -169,9 +169,9 @@ def _badge(
 ) -> None:
     x, y = centre
     radius = BADGE - 2
-    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_ink(colour),
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink(colour),
                 outline=PAGE, width=2)  # fmt: skip
-    pen.text((x, y), number, font=_font(17, bold=True), fill=PAGE, anchor="mm")
+    pen.text((x, y), number, font=font(17, bold=True), fill=PAGE, anchor="mm")
 
 
 def _sidebar(pen: ImageDraw.ImageDraw, left: int, text: PageText) -> None:
@@ -182,21 +182,22 @@ def _sidebar(pen: ImageDraw.ImageDraw, left: int, text: PageText) -> None:
             _badge(pen, (left + 15, down + 13), entry.number, entry.colour)
             indent = 40
         if entry.heading:
-            pen.text((left + indent, down), entry.heading, font=_font(18, bold=True), fill=TEXT)
+            pen.text((left + indent, down), entry.heading, font=font(18, bold=True), fill=TEXT)
             down += 26
         for line in entry.lines:
             for row in _wrapped(line, 52):
-                pen.text((left + indent, down), row, font=_font(15), fill=FAINT)
+                pen.text((left + indent, down), row, font=font(15), fill=FAINT)
                 down += 20
         down += 12
     down += 4
     for index, (name, colour) in enumerate(text.legend):
         x, y = left + 225 * (index % 2), down + 26 * (index // 2)
-        pen.rectangle((x, y + 3, x + 16, y + 19), fill=_ink(colour), outline=FAINT)
-        pen.text((x + 24, y), name, font=_font(15), fill=TEXT)
+        pen.rectangle((x, y + 3, x + 16, y + 19), fill=ink(colour), outline=FAINT)
+        pen.text((x + 24, y), name, font=font(15), fill=TEXT)
 
 
-def _ink(colour: Colour) -> tuple[int, int, int]:
+def ink(colour: Colour) -> tuple[int, int, int]:
+    """Return a colour as Pillow takes it."""
     red, green, blue = (round(255 * share) for share in colour)
     return red, green, blue
 
@@ -216,7 +217,7 @@ def _cut_to(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, w
 
 
 @cache
-def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Return DejaVu Sans, which comes with matplotlib, which comes with pyvista."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, size)

@@ -115,7 +115,7 @@ def scene_of(
     """
     trajectories = plan.trajectories if plan else ()
     bone = _target_bone(case, trajectories, target)
-    marker = _target_surface(trajectories, target)
+    marker = target_surface(trajectories, target)
     surfaces = tuple(surface_of(s, is_target=bone is not None and s.name == bone.name)
                      for s in case.structures)  # fmt: skip
     return Scene(
@@ -165,9 +165,10 @@ def _target_bone(
     return candidates[int(np.argmin(gaps))] if gaps else None
 
 
-def _target_surface(
+def target_surface(
     trajectories: tuple[Trajectory, ...], target: "TargetRegion | None"
 ) -> Surface | None:
+    """Return the target's surface, or a ball at the first needle's tip where it is not known."""
     if target is not None:
         halfspaces = np.column_stack([target.normals, -target.offsets])
         corners = HalfspaceIntersection(halfspaces, np.array(target.centre_mm)).intersections

@@ -75,6 +75,8 @@ def _c_arm(c_arm: CArm) -> dict[str, Any]:
         "source_to_isocentre_mm": c_arm.source_to_isocentre_mm,
         "source_to_detector_mm": c_arm.source_to_detector_mm,
         "source": c_arm.source,
+        "mount": c_arm.mount,
+        "lateral": None if c_arm.lateral is None else _c_arm(c_arm.lateral),
     }
 
 

@@ -6,14 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from api import work
 from api.bodies import JSON, media_type, read_body, read_json_object
+from api.fluoro import FluoroRequest, fluoro_png
 from api.openapi import json_body, plan_reply, problems, state_reply, trajectory_reply
 from api.problems import MEDIA_TYPE, PlanNotDoneError
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
@@ -22,6 +23,9 @@ from api.store import State, StoredPlan
 from api.targets import require_target
 
 router = APIRouter(prefix="/v1", tags=["plans"])
+_Primary = Annotated[float | None, Query(ge=-180.0, le=180.0, allow_inf_nan=False)]
+_Secondary = Annotated[float | None, Query(ge=-90.0, le=90.0, allow_inf_nan=False)]
+_CArmName = Annotated[str | None, Query(max_length=100)]
 STATE_SCHEMA = "trocar/plan-state/1"
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
 
@@ -108,6 +112,28 @@ async def preview(request: Request, plan_id: str) -> Response:
 async def scene(request: Request, plan_id: str) -> Response:
     """Return the plan in its anatomy as binary glTF."""
     return Response(await _drawn(request, plan_id, "scene.glb"), media_type="model/gltf-binary")
+
+
+@router.get(
+    "/plans/{plan_id}/trajectories/{rank}/fluoro.png",
+    summary="Simulate a fluoroscopic view",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **problems(404, 409, 422, 429, 503)},
+)
+async def fluoro(
+    request: Request,
+    plan_id: str,
+    rank: int,
+    primary_deg: _Primary = None,
+    secondary_deg: _Secondary = None,
+    c_arm: _CArmName = None,
+) -> Response:
+    """Return one needle as X-rays would show it; down its barrel where no angles are given."""
+    asked = FluoroRequest(
+        rank=rank, primary_deg=primary_deg, secondary_deg=secondary_deg, c_arm=c_arm
+    )
+    png = await _of_plan(request, plan_id, partial(fluoro_png, asked=asked))
+    return Response(png, media_type="image/png")
 
 
 @router.get(

@@ -290,6 +290,22 @@ def test_a_body_without_end_is_cut_off(client: TestClient) -> None:
     problem(multipart, 413, "body")
 
 
+def test_a_needle_is_shown_as_x_rays_would_show_it(client: TestClient, plan_url: str) -> None:
+    address = f"{plan_url}/trajectories/1/fluoro.png"
+    pictures = [
+        client.get(address, params=asked)
+        for asked in ({}, {"primary_deg": 90.0, "secondary_deg": 0.0}, {"c_arm": "cios-mobile"})
+    ]
+    for picture in pictures:
+        assert picture.status_code == 200, picture.text
+        assert picture.headers["content-type"] == "image/png"
+        assert picture.content.startswith(b"\x89PNG")
+    assert len({picture.content for picture in pictures}) == 3
+    problem(client.get(f"{plan_url}/trajectories/99/fluoro.png"), 404, "rank")
+    problem(client.get(address, params={"primary_deg": 400.0}), 422, "primary_deg")
+    problem(client.get(address, params={"c_arm": "o-arm"}), 422, "c_arm")
+
+
 def test_the_description_of_the_service_covers_every_route(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {
@@ -297,6 +313,7 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb",
+        "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
         "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from planner.case import Case
 from planner.result import Plan
-from preview.page import BADGE, Entry, PageText, _cut_to, _font, _free_spot, page_of
+from preview.page import BADGE, Entry, PageText, _cut_to, _free_spot, font, page_of
 from preview.scene import scene_of
 from preview.viewpoints import viewpoints_of
 
@@ -60,7 +60,7 @@ def test_a_crowded_picture_still_gets_every_number() -> None:
 
 def test_a_long_title_is_cut_to_the_page() -> None:
     pen = ImageDraw.Draw(Image.new("RGB", (10, 10)))
-    cut = _cut_to(pen, "a case with a very long name " * 5, _font(20), 200.0)
+    cut = _cut_to(pen, "a case with a very long name " * 5, font(20), 200.0)
     assert cut.endswith("\u2026")
-    assert pen.textlength(cut, font=_font(20)) <= 200.0
-    assert _cut_to(pen, "short", _font(20), 200.0) == "short"
+    assert pen.textlength(cut, font=font(20)) <= 200.0
+    assert _cut_to(pen, "short", font(20), 200.0) == "short"
