@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from geometry.arrays import Point, Points, Rotation, Vector, frozen, unit
+from planner.anatomy.halo import FROM as HALO_FROM
+from planner.anatomy.halo import halo_radius
 from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
 from planner.case import Case, Kind, Structure
 from planner.prepared import PreparedCase
@@ -30,8 +32,6 @@ ANTERIOR_STAND_OFF_MM = 4.0  # DOMAIN 2.3: 3-5
 ENDPLATE_STAND_OFF_MM = 3.0  # DOMAIN 2.3: tip >= 2 from the endplate, plus an axis' allowance [A]
 MIDLINE_FRACTION = 0.25  # half-width of "near the midline", of the body's width [A]
 TIP_NEIGHBOURHOOD_MM = 5.0  # DOMAIN 1.2 T2: a few mm beside the tip, 2-5 [A]
-HALO_THICKNESS_MM = 1.5  # DOMAIN 3.5: 1.0-3.5 [A]; used where no lucency is segmented
-HALO_FROM = 0.25  # of the shaft, from the head: the halo target starts inside the bone [A]
 CAGE_SLAB_MM = (1.5, 7.0)  # slab of bone against the cage's end [A]
 OFF_ENDPLATE_MM = 1.0  # a tip near a screw still ends this far inside the endplates [A]
 LESION_CORE_MM = 2.0  # smallest ball about a lesion's centroid that counts as its core [A]
@@ -136,39 +136,6 @@ def ball(
     return _region(bone, label, normals, points, centre, screw)
 
 
-def halo_radius(case: Case, axis: ScrewAxis) -> tuple[float, str]:
-    """Return the outer radius of the lucency around a screw (mm), and how it was found."""
-    halos = [
-        h for h in case.of_kind(Kind.HALO)
-        if (h.level and (h.level, h.side) == (axis.level, axis.side)) or _around(h, axis)
-    ]  # fmt: skip
-    if not halos:
-        radius = axis.diameter_mm / 2.0 + HALO_THICKNESS_MM
-        return radius, (
-            f"no segmented lucency around {axis.structure}: "
-            f"a radial thickness of {HALO_THICKNESS_MM} mm is assumed"
-        )
-    along = unit(axis.tip_mm - axis.head_mm)
-    offset = halos[0].mesh.vertices - axis.head_mm
-    s = offset @ along
-    radial = np.linalg.norm(offset - s[:, None] * along, axis=1)
-    length = float(np.linalg.norm(axis.tip_mm - axis.head_mm))
-    shaft = radial[(s > HALO_FROM * length) & (s < 0.95 * length)]
-    outer = shaft[shaft > axis.diameter_mm / 2.0]
-    radius = float(np.median(outer)) if len(outer) else axis.diameter_mm / 2.0 + HALO_THICKNESS_MM
-    return radius, f"outer radius {radius:.1f} mm of the lucency {halos[0].name}"
-
-
-def _around(halo: Structure, axis: ScrewAxis) -> bool:
-    """Whether a lucency lies around this screw: its centre is near the shaft's axis."""
-    centre = halo.mesh.vertices.mean(axis=0)
-    along = unit(axis.tip_mm - axis.head_mm)
-    offset = centre - axis.head_mm
-    s = float(offset @ along)
-    length = float(np.linalg.norm(axis.tip_mm - axis.head_mm))
-    return 0.0 < s < length and float(np.linalg.norm(offset - s * along)) < axis.diameter_mm
-
-
 def _axes_along(along: Vector, reference: Vector) -> Rotation:
     """Return right-handed axes (rows): third along a direction, first near a reference."""
     third = unit(along)
@@ -178,7 +145,8 @@ def _axes_along(along: Vector, reference: Vector) -> Rotation:
 
 def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) -> TargetRegion:
     """Return a prism around a screw's shaft out to the halo's outer wall (DOMAIN 1.2 T1)."""
-    radius, note = halo_radius(case, axis)
+    halo = halo_radius(axis, case.of_kind(Kind.HALO), bone)
+    radius = halo.radius_mm
     axes = _axes_along(axis.tip_mm - axis.head_mm, reference)
     angles = 2.0 * np.pi * np.arange(16) / 16.0
     walls = np.cos(angles)[:, None] * axes[0] + np.sin(angles)[:, None] * axes[1]
@@ -187,7 +155,7 @@ def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) 
     points = np.concatenate([start + radius * walls, [axis.tip_mm], [start]])
     middle = 0.5 * (start + axis.tip_mm)
     region = _region(bone, f"halo of {axis.structure}", normals, points, middle, axis)
-    return replace(region, notes=(note,))
+    return replace(region, notes=(halo.note,))
 
 
 def between_endplates(region: TargetRegion, anatomy: VertebraAnatomy | Unavailable) -> TargetRegion:

@@ -7,6 +7,7 @@ from shapely import MultiPolygon, Polygon
 
 from geometry.arrays import Point, Vector
 from geometry.frames import RigidTransform
+from geometry.mesh import Problem
 from planner.case import Side
 
 
@@ -186,3 +187,22 @@ class CageEnds:
     outline: Polygon | MultiPolygon
     confidence: float = 1.0
     cause: str = "as given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardwareAnatomy:
+    """All the metal of a case, by the name of the structure, or of its part (``metal#2``).
+
+    Attributes:
+        screws: Every screw's shaft.
+        rods: Every rod's centreline.
+        crosslinks: Centrelines of the bars that join rods, where they were told in a block.
+        cages: Every cage's bearing faces.
+        findings: What is wrong with them, or with what was stated about them.
+    """
+
+    screws: Mapping[str, ScrewAxis | Unavailable]
+    rods: Mapping[str, RodLine | Unavailable]
+    crosslinks: Mapping[str, RodLine]
+    cages: Mapping[str, CageEnds | Unavailable]
+    findings: Mapping[str, tuple[Problem, ...]]

@@ -1,15 +1,21 @@
 """Reads the anatomy of one case, each structure when it is first asked for and only once."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from geometry.arrays import Point, Rotation
-from planner.anatomy.hardware import CRANIAL, LEFT, cage_ends, rod_line, screw_axis
-from planner.anatomy.model import CageEnds, RodLine, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.hardware import CRANIAL, LEFT
+from planner.anatomy.implants import Implants
+from planner.anatomy.model import (
+    CageEnds,
+    HardwareAnatomy,
+    RodLine,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
 from planner.anatomy.sacrum import sacrum_anatomy
 from planner.anatomy.vertebra import vertebra_anatomy
-from planner.case import Case, Kind, Side, Structure
+from planner.case import Case, Kind, Structure
 
 
 class AnatomyReader:
@@ -18,6 +24,7 @@ class AnatomyReader:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._bones: dict[str, VertebraAnatomy | Unavailable] = {}
+        self._implants = Implants(case, bones_near=self._nearest, axes_near=self._mean_axes)
 
     def bone(self, bone: Structure) -> VertebraAnatomy | Unavailable:
         """Return the anatomy of a vertebra, or of the first sacral segment."""
@@ -26,26 +33,24 @@ class AnatomyReader:
         return self._bones[bone.name]
 
     def screw(self, screw: Structure) -> ScrewAxis | Unavailable:
-        """Return a screw's shaft; a side that is not stated is where its head lies."""
-        holders = self._case.of_kind(Kind.VERTEBRA, Kind.SACRUM, Kind.ILIUM)
-        axis = screw_axis(screw, bones=holders)
-        if isinstance(axis, Unavailable) or axis.side is not None:
-            return axis
-        near = self._nearest(axis.head_mm, 1)
-        if not near:
-            return axis
-        on_left = near[0].frame.points(axis.head_mm)[0] > 0.0
-        return replace(axis, side=Side.LEFT if on_left else Side.RIGHT)
+        """Return the shaft of a structure that is one screw."""
+        return self._implants.screw(screw)
+
+    def screw_named(self, name: str) -> ScrewAxis | Unavailable | None:
+        """Return a screw by its structure's name or its part's (``metal#2``); None without one."""
+        return self._implants.screw_named(name)
 
     def rod(self, rod: Structure) -> RodLine | Unavailable:
-        """Return a rod's centreline, cranial end first."""
-        axes = self._mean_axes(rod.mesh.vertices.mean(axis=0))
-        return rod_line(rod, up=axes[2])
+        """Return the centreline of a structure that is one rod, cranial end first."""
+        return self._implants.rod(rod)
 
     def cage(self, cage: Structure) -> CageEnds | Unavailable:
         """Return a cage's bearing faces, found along the axes of its two neighbours."""
-        axes = self._mean_axes(cage.mesh.vertices.mean(axis=0))
-        return cage_ends(cage, up=axes[2], left=axes[0])
+        return self._implants.cage(cage)
+
+    def hardware(self) -> HardwareAnatomy:
+        """Return every screw, rod and cage, parts of fused metal included, and what is wrong."""
+        return self._implants.everything()
 
     def _read(self, bone: Structure) -> VertebraAnatomy | Unavailable:
         if bone.kind is Kind.VERTEBRA:

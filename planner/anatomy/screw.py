@@ -1,33 +1,30 @@
 """A screw's shaft, from a mesh of any tessellation with or without thread and head."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from geometry.arrays import Point, Vector
 from geometry.frames import angle_between
-from geometry.mesh import Problem, TriangleMesh, triangle_mesh
+from geometry.mesh import Problem, TriangleMesh
 from geometry.mesh_check.edges import components
 from planner.anatomy.findings import warning
 from planner.anatomy.holding import BoneSolid, Held, held, solids
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.anatomy.shaft import Shaft, fitted_shaft, long_axis
-from planner.anatomy.slices import Slices, capped, frame_along, slices
+from planner.anatomy.shaft_ends import end, neck, turned
+from planner.anatomy.slices import capped, part_of
 from planner.case import Cylinder, Kind, Structure
 
 LEAST_PIECE_MM = 6.0  # pieces of a screw shorter than this are parts of its head
 LEAST_SHAFT = 1.4  # least length of a shaft, in diameters
 DIAMETERS_MM = (2.5, 11.5)  # DOMAIN 3.5: 3.5 to 10.5, and what voxels take or add
 SHORT_MM = 15.0
-FINE_MM = 0.05
-HEAD_AREA = 1.12  # times the shaft's area: where the head begins
 HEAD_MM = 1.0  # excess radius times length that makes a head, mm x mm / mm
-CUT_OFF_CENTRE = 0.45  # radii that an end's centroids lie off the line: it was cut across obliquely
-BENT_MM = 0.8  # from straight, that is told
+BENT_MM = 1.0  # from straight, that is told
 TOO_BENT_MM = 2.0  # from straight, where one line no longer stands for the shaft
 ALIGNED_RAD = np.radians(30.0)  # between the halves of a broken screw
-NEAR_MM = 15.0  # between their ends
+NEAR_MM = 15.0  # between their ends, and from a shaft's end to its head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,6 +85,20 @@ def screw_reading(
     return _labelled(screw, found, bones)
 
 
+def screw_along(
+    screw: Structure, line: tuple[Point, Vector], *, bones: tuple[BoneSolid, ...] = ()
+) -> ScrewReading:
+    """Read a screw whose shaft is known to lie about a line, in a mesh that may hold more.
+
+    Args:
+        screw: Its mesh need not be closed where it was cut out of its surroundings.
+        line: A point near the shaft, and about its direction towards the tip.
+        bones: Those that may hold it.
+    """
+    found = _measured(screw.mesh, line, bones, ())
+    return found if isinstance(found, ScrewReading) else _labelled(screw, found, bones)
+
+
 def _labelled(screw: Structure, seen: _Seen, bones: tuple[BoneSolid, ...]) -> ScrewReading:
     """Put the level by what holds the shaft; say where that is not what was stated."""
     holds = held(seen.head, seen.tip, seen.diameter, bones)
@@ -135,7 +146,17 @@ def _seen(
     broken = _broken(main, shafts[1:])
     if broken is not None:
         return ScrewReading(axis=Unavailable(reason=broken.message), findings=(broken,))
-    whole = fitted_shaft(mesh, main.origin, main.axis)
+    return _measured(mesh, (main.origin, main.axis), bones, metal)
+
+
+def _measured(
+    mesh: TriangleMesh,
+    line: tuple[Point, Vector],
+    bones: tuple[BoneSolid, ...],
+    metal: tuple[Structure, ...],
+) -> _Seen | ScrewReading:
+    """Measure the screw that lies about a line."""
+    whole = fitted_shaft(mesh, *line)
     if isinstance(whole, Unavailable):
         return ScrewReading(axis=whole)
     sagitta, angle = _bend(whole)
@@ -190,12 +211,6 @@ def _pieces(mesh: TriangleMesh) -> list[TriangleMesh]:
     return [part_of(mesh, label == i) for i in large.tolist()]
 
 
-def part_of(mesh: TriangleMesh, chosen: Bool[np.ndarray, " m"]) -> TriangleMesh:
-    """Return some of a mesh's faces as a mesh of their own."""
-    used, index = np.unique(mesh.faces[chosen], return_inverse=True)
-    return triangle_mesh(mesh.vertices[used], index.reshape(-1, 3))
-
-
 def _broken(main: Shaft, others: list[Shaft]) -> Problem | None:
     """Tell whether another piece goes on where a shaft ends: gap, kink and step, in numbers."""
     for other in others:
@@ -228,7 +243,7 @@ def _bend(shaft: Shaft) -> tuple[float, float]:
     """
     cuts = shaft.cuts
     radii = np.sqrt(cuts.areas / np.pi) / shaft.core_radius
-    like = (radii > 0.8) & (radii < 1.25) & (cuts.mean_radii < 6.0 * shaft.core_radius)
+    like = (radii > 0.85) & (radii < 1.18) & (cuts.mean_radii < 6.0 * shaft.core_radius)
     middle = 0.5 * (shaft.low + shaft.high)
     at = np.flatnonzero(like)
     runs = np.split(at, np.flatnonzero(np.diff(cuts.along[at]) > 2.5) + 1)
@@ -281,15 +296,15 @@ def _with_ends(
         return ScrewReading(axis=Unavailable(reason=reason), findings=findings)
     has_head = max(below, above) > HEAD_MM
     if has_head:
-        turned = shaft if below > above else _turned(shaft)
+        shaft = shaft if below > above else turned(shaft)
     else:
-        turned = shaft if headless @ shaft.axis > 0.0 else _turned(shaft)
-    tip, doubt = _end(turned, mesh)
+        shaft = shaft if headless @ shaft.axis > 0.0 else turned(shaft)
+    tip, doubt = end(shaft, mesh)
     doubts = [doubt]
     if has_head:
-        head = _neck(turned, mesh)
+        head = neck(shaft, mesh)
     else:
-        back, _ = _end(_turned(turned), mesh)
+        back, _ = end(turned(shaft), mesh)
         head = -back
         doubts.append((0.6, "no head is seen: the shaft's outer end is taken for where it begins"))
     if tip - head < SHORT_MM:
@@ -302,116 +317,10 @@ def _with_ends(
     )
     doubts += [(0.4, f.message) for f in findings]
     return _Seen(
-        head=turned.origin + head * turned.axis,
-        tip=turned.origin + tip * turned.axis,
+        head=shaft.origin + head * shaft.axis,
+        tip=shaft.origin + tip * shaft.axis,
         diameter=2.0 * shaft.crest_radius,
         has_head=has_head,
         doubts=tuple(doubts),
         findings=findings,
     )
-
-
-def _turned(shaft: Shaft) -> Shaft:
-    """Return the same shaft with its axis the other way."""
-    cuts = shaft.cuts
-    return replace(
-        shaft,
-        axis=-shaft.axis,
-        low=-shaft.high,
-        high=-shaft.low,
-        cuts=replace(
-            cuts,
-            along=-cuts.along[::-1],
-            areas=cuts.areas[::-1],
-            mean_radii=cuts.mean_radii[::-1],
-            reaches=cuts.reaches[::-1],
-            centroids=cuts.centroids[::-1],
-        ),
-    )
-
-
-def _end(shaft: Shaft, mesh: TriangleMesh) -> tuple[float, tuple[float, str]]:
-    """Return where the shaft ends upward along its axis, and how far that can be trusted.
-
-    The end is the farthest vertex, or the mean of those as far as the scatter can tell. Where the
-    centroids run off the line, a plane cut the shaft obliquely: its end is where half is left.
-    """
-    offset = mesh.vertices - shaft.origin
-    height = offset @ shaft.axis
-    aside = np.linalg.norm(offset - height[:, None] * shaft.axis, axis=1)
-    top = float(height[(height > shaft.low) & (aside < 2.0 * shaft.crest_radius)].max())
-    at = np.flatnonzero((height > top - 3.0 * shaft.scatter) & (aside < 2.0 * shaft.crest_radius))
-    mean_top = float(height[at].mean())
-    fine = _window(mesh, shaft, top - 3.0 * shaft.crest_radius, top)
-    area = np.pi * shaft.core_radius**2
-    less = np.flatnonzero(fine.areas > 0.5 * area)
-    half = float(fine.along[less[-1]]) if len(less) else mean_top
-    beyond = fine.along > half + 2.0 * FINE_MM
-    if beyond.sum() >= 4:
-        off = np.cross(fine.centroids[beyond] - shaft.origin, shaft.axis)
-        drift = float(np.linalg.norm(off, axis=1).mean())
-        if drift > CUT_OFF_CENTRE * shaft.core_radius:
-            cause = "the shaft's end is cut across obliquely, as the edge of a scan does"
-            return _exit(shaft, mesh, half), (0.4, cause)
-    last = fine.areas[(fine.along > top - 0.5) & (fine.along < top - 0.2)]
-    if len(last) and float(np.median(last)) > 0.8 * area:
-        return mean_top, (0.8, "the shaft's end is flat at its full thickness: more may be missing")
-    return mean_top, (1.0, "shaft and both ends are seen")
-
-
-def _exit(shaft: Shaft, mesh: TriangleMesh, near: float) -> float:
-    """Return where lines along the shaft leave the mesh near a height, in the mean, mm.
-
-    They run in a ring about the axis, so that the slope of a plane end cancels.
-    """
-    corners = mesh.corners - shaft.origin
-    height = corners @ shaft.axis
-    corners, height = (a[np.abs(height.mean(axis=1) - near) < NEAR_MM] for a in (corners, height))
-    flat = np.stack([corners @ a for a in frame_along(shaft.axis)], axis=2)
-    turns = 2.0 * np.pi * np.arange(8) / 8
-    ring = 0.4 * shaft.core_radius * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    exits = []
-    for point in ring:
-        a, b, c = np.moveaxis(flat - point, 1, 0)
-        parts = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=1)
-        hit = (parts > 0.0).all(axis=1) | (parts < 0.0).all(axis=1)
-        if hit.any():
-            shares = parts[hit] / parts[hit].sum(axis=1, keepdims=True)
-            exits.append(float((shares * height[hit]).sum(axis=1).max()))
-    return float(np.mean(exits)) if exits else near
-
-
-def _cross(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
-    """Return the flat cross product."""
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def _window(mesh: TriangleMesh, shaft: Shaft, low: float, high: float) -> Slices:
-    """Cut finely across a shaft between two heights."""
-    height = ((mesh.vertices - shaft.origin) @ shaft.axis)[mesh.faces]
-    near = (height.max(axis=1) >= low) & (height.min(axis=1) <= high)
-    cuts = slices(part_of(mesh, near), shaft.origin, shaft.axis, spacing_mm=FINE_MM)
-    at = (cuts.along >= low) & (cuts.along <= high)
-    return replace(
-        cuts,
-        along=cuts.along[at],
-        areas=cuts.areas[at],
-        mean_radii=cuts.mean_radii[at],
-        reaches=cuts.reaches[at],
-        centroids=cuts.centroids[at],
-    )
-
-
-def _neck(shaft: Shaft, mesh: TriangleMesh) -> float:
-    """Return where the section outgrows the shaft for good on the way to the head, mm."""
-    limit = HEAD_AREA * np.pi * shaft.core_radius**2
-    cuts = shaft.cuts
-    wide = (cuts.areas > limit) & (cuts.along < 0.5 * (shaft.low + shaft.high))
-    # a single wide section, as a thread's run-out may have, is not the head
-    lasting = np.flatnonzero(wide[1:] & wide[:-1]) + 1
-    if len(lasting) == 0:
-        return float(cuts.along[0])
-    near = float(cuts.along[lasting[-1]])
-    fine = _window(mesh, shaft, near - 0.1, near + 1.0)
-    over = np.flatnonzero(fine.areas > limit)
-    return float(fine.along[over[-1]]) + 0.5 * FINE_MM if len(over) else near

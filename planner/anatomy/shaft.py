@@ -20,6 +20,7 @@ STEPS = 4
 LEAST_SECTIONS = 10
 ALIKE = 0.12  # relative difference of radius within which sections belong to one shaft
 LIKE = (0.75, 1.3)  # radii, of the commonest, that still belong to the shaft
+LARGEST_RADIUS_MM = 5.75  # of a shaft (DOMAIN 3.5); what is thicker is a head's
 BRIDGED_MM = 2.5  # sections of another size shorter than this do not end a shaft
 LEAST_VERTICES = 60  # to fold the surface; below, the reach of the sections is taken
 MOST_VERTICES = 2000
@@ -107,6 +108,7 @@ def alike(radii: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
     """Weigh sections by how near they are to the commonest radius, which is the shaft's."""
     logs = np.log(np.maximum(radii, 1e-6))
     density = np.exp(-0.5 * ((logs[:, None] - logs) / ALIKE) ** 2).sum(axis=1)
+    density *= (radii < LARGEST_RADIUS_MM) | (radii.min() >= LARGEST_RADIUS_MM)
     mode = logs[int(np.argmax(density))]
     for _ in range(30):
         near = np.exp(-0.5 * ((logs - mode) / ALIKE) ** 2)

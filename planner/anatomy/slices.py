@@ -7,7 +7,7 @@ Area and centroid follow from the pieces that a plane cuts out of the triangles,
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from geometry.arrays import Faces, Point, Points, Vector
 from geometry.mesh import TriangleMesh, triangle_mesh
@@ -112,6 +112,12 @@ def _pieces(
     # corners in counter-clockwise order a, b, c rising: the long edge ends the piece
     turned = even[face][:, None]
     return station, np.where(turned, long, short), np.where(turned, short, long)
+
+
+def part_of(mesh: TriangleMesh, chosen: Bool[np.ndarray, " m"]) -> TriangleMesh:
+    """Return some of a mesh's faces as a mesh of their own."""
+    used, index = np.unique(mesh.faces[chosen], return_inverse=True)
+    return triangle_mesh(mesh.vertices[used], index.reshape(-1, 3))
 
 
 def capped(mesh: TriangleMesh) -> TriangleMesh:
