@@ -74,7 +74,7 @@ def fluoro_png(folder: Path, document: Mapping[str, Any], text: str, asked: Fluo
         title=title,
         lines=lines,
     )
-    image = preview.fluoro_image(question.prepared.case, shot)
+    image = preview.fluoro_image(question.prepared.given, shot)
     written = io.BytesIO()
     image.save(written, format="PNG", compress_level=1)
     return written.getvalue()

@@ -83,8 +83,8 @@ class Subject:
 
 def views_of(subject: Subject) -> tuple[View, ...]:
     """Return every view of a path: along and across it, along the screw, true, and thrown off."""
-    metal = subject.prepared.case.of_kind(*HARDWARE)
-    bone = subject.prepared.bone(subject.prepared.case.structure(subject.bone))
+    metal = subject.prepared.given.of_kind(*HARDWARE)
+    bone = subject.prepared.bone(subject.prepared.given.structure(subject.bone))
     marks = marks_of(subject.path, subject.region, bone, subject.axes)
     views = list(_plain_views(subject))
     nearby: dict[ViewRole, float] = {}
@@ -102,7 +102,7 @@ def _thrown_off(subject: Subject, marks: Marks) -> Iterator[tuple[ViewRole, View
 
     What the anatomy's points are blocked by is kept with the case: it is the same for all paths.
     """
-    metal = [s.mesh for s in subject.prepared.case.of_kind(*HARDWARE)]
+    metal = [s.mesh for s in subject.prepared.given.of_kind(*HARDWARE)]
     zones = (ap_zone(subject.axes), lateral_zone(subject.axes))
     key = ("shadows", marks.anatomy_mm.tobytes(), subject.axes.tobytes())
     kept = subject.prepared.kept(

@@ -22,8 +22,8 @@ from planner.fluoroscopy.c_arm import (
     tilted_angles,
     view_name,
 )
-from planner.fluoroscopy.catalogue import C_ARMS, c_arm_named
-from planner.request import DEFAULT_C_ARM
+from planner.fluoroscopy.catalogue import C_ARMS, c_arm_named, c_arm_of
+from planner.request import DEFAULT_C_ARM, StatedCArm
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     Path(__file__).with_name("c_arm_vectors.json").read_text(encoding="utf-8")
@@ -222,3 +222,76 @@ def test_reach_is_judged_on_console_angles(
 def test_the_ends_of_a_range_are_reached() -> None:
     beam = beam_from_console(math.radians(-100.0), math.radians(45.0), PatientPosition.HFP)
     assert c_arm_named("generic-floor").reaches(beam, PatientPosition.HFP)
+
+
+def stated(low_deg: float, high_deg: float, lateral: StatedCArm | None = None) -> StatedCArm:
+    return StatedCArm(
+        primary_rad=(math.radians(low_deg), math.radians(high_deg)),
+        secondary_rad=(-0.5, 0.5), source_to_isocentre_mm=700.0, source_to_detector_mm=1000.0,
+        lateral=lateral,
+    )  # fmt: skip
+
+
+def test_a_c_arm_that_a_request_describes_reaches_what_it_says() -> None:
+    arm = c_arm_of(stated(-20.0, 60.0))
+    reached = [
+        arm.reaches(
+            beam_from_console(math.radians(deg), 0.1, PatientPosition.HFP), PatientPosition.HFP
+        )
+        for deg in (-21.0, -20.0, 60.0, 61.0)
+    ]
+    assert reached == [False, True, True, False]
+    assert (arm.mount, arm.source) == ("stated", "the request")
+
+
+def test_two_planes_reach_what_either_reaches_and_say_which() -> None:
+    arm = c_arm_of(stated(-20.0, 20.0, stated(70.0, 110.0)))
+    frontal, lateral, between = (
+        beam_from_console(math.radians(deg), 0.0, PatientPosition.HFP) for deg in (0.0, 90.0, 45.0)
+    )
+    assert arm.mount == "biplane"
+    assert [arm.reaches(b, PatientPosition.HFP) for b in (frontal, lateral, between)] == [
+        True, True, False,
+    ]  # fmt: skip
+    planes = [arm.plane_for(b, PatientPosition.HFP) for b in (frontal, lateral, between)]
+    assert planes == [arm.planes[0], arm.planes[1], None]
+
+
+@pytest.mark.parametrize(
+    ("first_deg", "second_deg", "held"),
+    [(0.0, 90.0, True), (90.0, 0.0, True), (-90.0, 0.0, True), (20.0, 70.0, True),
+     (0.0, 45.0, False), (0.0, 10.0, False), (80.0, 100.0, False)],
+)  # fmt: skip
+def test_a_pair_is_held_only_by_two_planes_that_keep_apart(
+    first_deg: float, second_deg: float, *, held: bool
+) -> None:
+    arm = c_arm_of(stated(-20.0, 20.0, stated(70.0, 110.0)))
+    first, second = (
+        beam_from_console(math.radians(deg), 0.0, PatientPosition.HFP)
+        for deg in (first_deg, second_deg)
+    )
+    assert arm.holds_both(first, second, PatientPosition.HFP) is held
+    assert arm.holds_both(second, first, PatientPosition.HFP) is held
+
+
+def test_planes_nearer_than_forty_degrees_collide() -> None:
+    arm = c_arm_of(stated(-60.0, 60.0, stated(60.0, 110.0)))
+    lateral = beam_from_console(math.radians(80.0), 0.0, PatientPosition.HFP)
+    for deg, held in ((41.0, False), (39.0, True)):
+        frontal = beam_from_console(math.radians(deg), 0.0, PatientPosition.HFP)
+        assert arm.holds_both(frontal, lateral, PatientPosition.HFP) is held
+
+
+def test_reach_of_many_is_reach_of_each(rng: np.random.Generator) -> None:
+    beams = rng.normal(size=(300, 3))
+    beams /= np.linalg.norm(beams, axis=1, keepdims=True)
+    for arm in C_ARMS.values():
+        for position in PatientPosition:
+            each = [arm.reaches(beam, position) for beam in beams]
+            np.testing.assert_array_equal(arm.reaches_each(beams, position), each)
+
+
+def test_every_kind_of_mount_is_in_the_catalogue() -> None:
+    mounts = {arm.mount for arm in C_ARMS.values()}
+    assert mounts == {"floor", "ceiling", "mobile", "biplane"}
+    assert all("[" in arm.source for arm in C_ARMS.values())
