@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from geometry.arrays import Point
-from planner.fluoroscopy.views import console_assumes
+from planner.fluoroscopy.views import console_assumes, ct_assumption
 from planner.needles.path import Arc, Segment
 from planner.result import (
     BreachProbability,
@@ -197,6 +197,7 @@ def _view(view: View) -> dict[str, Any]:
             "secondary_deg": angle_deg(view.console_secondary_rad),
             "assumes": console_assumes(view),
         },
+        "assumption": ct_assumption(view.assumed_position),
         "label": view.label,
         "reachable": bool(view.reachable),
         "plane": view.plane,

@@ -183,6 +183,19 @@ def console_assumes(view: View) -> str:
     return f"{view.assumed_position.value} patient, detector {detector_place(beam_of(view))}"
 
 
+def ct_assumption(position: PatientPosition) -> str:
+    """Say what angles from a CT take for granted about how the patient lies (DOMAIN 5.4)."""
+    if position in {PatientPosition.HFP, PatientPosition.FFP}:
+        return (
+            "taken from a CT as if the spine lay now as it did then; after a supine CT expect 3 to "
+            "4 degrees of cranio-caudal difference per level: check that the endplates are square"
+        )
+    return (
+        "taken from a CT as if the spine lay now as it did then: check that the endplates are "
+        "square"
+    )
+
+
 def beam_of(view: View) -> Vector:
     """Return a view's beam, isocentre to detector, patient LPS."""
     return beam_from_angles(view.primary_rad, view.secondary_rad)

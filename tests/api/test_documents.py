@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.documents import angle_deg, dump, length_mm, plan_document, primary_deg
+from api.documents import (
+    angle_deg,
+    dump,
+    length_mm,
+    plan_document,
+    primary_deg,
+    trajectory_document,
+)
 from planner.case import Kind, PatientPosition, Side
 from planner.needles.path import Arc, Line
 from planner.request import Approach, ErrorProfile
@@ -18,11 +25,14 @@ from planner.result import (
     Certificate,
     Change,
     Clearance,
+    CurvePoint,
+    Hidden,
     Misplacement,
     Opening,
     Outcome,
     Plan,
     Status,
+    TiltToPath,
     Tolerance,
     Trajectory,
     View,
@@ -129,6 +139,41 @@ def test_a_view_is_written_for_dicom_and_for_the_console() -> None:
     assert view["dicom"] == {"primary_deg": 160.0, "secondary_deg": 7.5}
     assert view["console"]["primary_deg"] == -20.0
     assert view["console"]["assumes"] == "HFP patient, detector posterior"
+
+
+def test_what_was_not_measured_of_a_view_is_null_and_what_it_has_not_is_left_out() -> None:
+    [view] = plan_document(PLAN)["trajectories"][0]["views"]
+    assert view["hardware_overlap"] is None
+    assert view["tip_hidden"] is None
+    assert not {"tilt_to_path", "curve", "resolution_deg"} & set(view)
+    assert "3 to 4 degrees" in view["assumption"]
+
+
+def test_what_metal_hides_is_written_as_shares_and_angles_in_degrees() -> None:
+    hidden = Hidden(
+        tip=0.25, target=None, posterior_wall=1 / 3, overall=0.2777, nearby=0.4, at_tip=True
+    )
+    tilt = TiltToPath(
+        screw="screw_L3_L", lateral_rad=math.radians(10.0), cranial_rad=math.radians(-8.0),
+        angle_rad=math.radians(12.5),
+    )  # fmt: skip
+    point = CurvePoint(primary_rad=-math.pi, secondary_rad=math.radians(5.0), reachable=False)
+    seen = replace(
+        VIEW, hidden=hidden, tilt=tilt, curve=(point,), resolution_rad=math.radians(1.0),
+        together_with=(ViewRole.TRUE_LATERAL,), plane="generic-biplane", needle_length_share=0.5,
+    )  # fmt: skip
+    view = trajectory_document(replace(TRAJECTORY, views=(seen,)))["views"][0]
+    assert view["hardware_overlap"] == 0.2777
+    assert view["tip_hidden"] is True
+    assert view["hidden"] == {
+        "tip": 0.25, "target": None, "posterior_wall": 0.3333, "nearby": 0.4,
+    }  # fmt: skip
+    assert view["tilt_to_path"] == {
+        "screw": "screw_L3_L", "lateral_deg": 10.0, "cranial_deg": -8.0, "angle_deg": 12.5,
+    }  # fmt: skip
+    assert view["curve"] == [[180.0, 5.0, False]]
+    assert view["resolution_deg"] == 1.0
+    assert view["together_with"] == ["true_lateral"]
 
 
 def test_flags_of_a_clearance_are_written_only_when_raised() -> None:

@@ -23,6 +23,7 @@ from planner.fluoroscopy.views import (
     beam_of,
     bulls_eye,
     console_assumes,
+    ct_assumption,
     position_or_default,
     progress,
     square_beam,
@@ -171,6 +172,13 @@ def test_nothing_stated_means_head_first_prone_and_the_view_says_it() -> None:
     view = bulls_eye(np.array([0.0, -1.0, 0.0]), FLOOR)
     assert view.assumed_position is PatientPosition.HFP
     assert console_assumes(view) == "HFP patient, detector posterior"
+
+
+def test_a_prone_patient_is_warned_of_the_supine_ct() -> None:
+    for position in PatientPosition:
+        said = ct_assumption(position)
+        assert "endplates are square" in said
+        assert ("3 to 4 degrees" in said) == (position.value in {"HFP", "FFP"})
 
 
 def test_what_the_request_states_goes_before_what_the_case_states() -> None:
