@@ -13,9 +13,10 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from shapely import Polygon
 
-from geometry.arrays import Point, Points, Vector
+from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
 from geometry.sections import Plane, Section, filled, parts, section
+from planner.anatomy import _kernels
 from planner.anatomy.model import Body, Unavailable
 from planner.anatomy.symmetry import MirrorPlane
 
@@ -227,34 +228,31 @@ def _extents(
 def fit_face(surface: Surface, box: BodyBox, look: Look, reach_mm: float) -> Face | None:
     """Fit one face by the area that looks that way, near where the box has it."""
     u_axis, v_axis = (i for i in range(3) if i != look.axis)
-    local = (surface.points - box.centre) @ box.axes.T
-    u, v = local[:, u_axis], local[:, v_axis]
-    height = look.sign * local[:, look.axis]
-    shown = np.maximum(0.0, look.sign * (surface.areas @ box.axes[look.axis]))
-    window = _window(u / box.half[u_axis] - look.middle[0], look.reach[0])
-    window *= _window(v / box.half[v_axis] - look.middle[1], look.reach[1])
-    off = (height - box.half[look.axis]) / reach_mm
-    weights = shown * window * np.maximum(0.0, 1.0 - off**2) ** 2
-    total = weights.sum()
-    looked_at = 4.0 * box.half[u_axis] * box.half[v_axis] * np.prod(look.reach)
+    half = box.half[[u_axis, v_axis]]
+    expected = float(box.half[look.axis])
+    window = [*(half * look.middle), *(half * look.reach)]
+    sums = np.empty(11)
+    _kernels.face_sums(
+        surface.points - box.centre,
+        surface.areas,
+        np.ascontiguousarray(box.axes),
+        np.array([look.axis, look.sign, *window, expected, reach_mm]),
+        sums,
+    )
+    total = sums[0]
+    looked_at = 4.0 * half[0] * half[1] * look.reach[0] * look.reach[1]
     if total < 0.05 * looked_at:
         return None
-    design = np.stack([np.ones_like(u), u, v], axis=1)
-    weighted = design * weights[:, None]
-    normal_matrix = weighted.T @ design
+    normal_matrix = sums[[0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(3, 3)
     if np.linalg.cond(normal_matrix) > MAX_CONDITION:
         return None
-    plane = np.linalg.solve(normal_matrix, weighted.T @ height)
-    residual = height - design @ plane
-    spread = float(np.sqrt(weights @ residual**2 / total))
+    plane = np.linalg.solve(normal_matrix, sums[6:9])
+    spread = float(np.sqrt(max(0.0, sums[9] - plane @ sums[6:9]) / total))
     # the window's own mean is 0.61 of its reach in either direction
-    coverage = float(min(1.0, (shown * window)[np.abs(off) < 1.0].sum() / looked_at / 0.37))
-    return Face(at_centre=float(plane[0]), slope=plane[1:], spread_mm=spread, coverage=coverage)
-
-
-def _window(offset: Float[np.ndarray, " n"], reach: float) -> Float[np.ndarray, " n"]:
-    """Return a smooth window: 1 in the middle, 0 from ``reach`` on."""
-    return np.maximum(0.0, 1.0 - (offset / reach) ** 4) ** 2
+    coverage = float(min(1.0, sums[10] / looked_at / 0.37))
+    return Face(
+        at_centre=expected + float(plane[0]), slope=plane[1:], spread_mm=spread, coverage=coverage
+    )
 
 
 def settled_box(surface: Surface, box: BodyBox) -> tuple[BodyBox, dict[str, Face]] | Unavailable:
@@ -302,6 +300,30 @@ def _agreeing_box(box: BodyBox, faces: dict[str, Face]) -> BodyBox:
         ]
     )
     return BodyBox(centre=box.centre + np.array(middles) @ box.axes, axes=axes, half=np.array(half))
+
+
+def face_turn(faces: dict[str, Face]) -> Float[np.ndarray, "2"]:
+    """Return how far the body's faces are turned away from square to its left axis, radians.
+
+    First about the superior axis (the posterior wall), then about the posterior one (the mean of
+    the endplates). A sound plane of symmetry leaves both near zero.
+    """
+    wall = np.arctan(faces["posterior"].slope[0])
+    plates = 0.5 * (np.arctan(faces["superior"].slope[0]) - np.arctan(faces["inferior"].slope[0]))
+    return np.array([wall, plates])
+
+
+def squared_box(box: BodyBox, faces: dict[str, Face]) -> BodyBox:
+    """Return the box turned square to its own posterior wall and endplates."""
+    wall, plates = np.tan(face_turn(faces))
+    left, posterior, superior = box.axes
+    left = unit(left + wall * posterior + plates * superior)
+    superior = unit(superior - (superior @ left) * left)
+    return BodyBox(
+        centre=box.centre,
+        axes=np.stack([left, np.cross(superior, left), superior]),
+        half=box.half,
+    )
 
 
 def measured_body(mesh: TriangleMesh, box: BodyBox, faces: dict[str, Face]) -> Body:

@@ -8,7 +8,7 @@ than they are tall, and the line then overshoots the tilt of the sections.)
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -22,36 +22,39 @@ from geometry.sections import Plane, filled, parts, plane_through, section
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.morphometry import ACCEPTED, NORMS
+from planner.anatomy.slicing import Contours, Slicer, planes_across
 from planner.case import Side, Structure
 
 SEARCH_MM = np.arange(0.0, 10.5, 1.0)  # back from the posterior wall
 USUAL_MM = (-3.5, 7.0)  # where isthmuses lie behind the posterior wall; a lamina's neck is not one
 STRAY = 0.05  # added to the log of the area per mm2 beyond that
 CONVERGENCES = (0.0, 0.5, 0.9)  # radians; the oblique starts serve the pedicles of L5
+NEAR_MM = 4.0  # between a stated centre and the smallest section that it means
 SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e in the search
+SOLID = 0.86  # share of its convex outline that a whole isthmus fills
+LEAN_RAD = 0.3  # from the adult mean of the convergence; studies differ by 0.1
 UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
 SLIDE_MM = 1.2  # how far apart sections are compared
 TILT = 0.14
 STEPS = 30
 SETTLED = 1e-9
+FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
 LEAST_CUTS = 16  # of 19; ten unknowns are fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Cut:
-    """A section across a pedicle: its plane through the centroid, and its outer contour there."""
+class _Isthmus:
+    """The plane of a smallest section: its centroid and its normal, posterior to anterior."""
 
-    plane: Plane
-    outline: Polygon
+    centre: Point
+    axis: Vector
 
 
-def pedicle(
-    mesh: TriangleMesh, box: BodyBox, side: Side, level: str | None
-) -> Pedicle | Unavailable:
+def pedicle(bone: Slicer, box: BodyBox, side: Side, level: str | None) -> Pedicle | Unavailable:
     """Find one pedicle of a vertebra.
 
     Args:
-        mesh: The vertebra, patient LPS, mm.
+        bone: The vertebra, patient LPS, mm.
         box: Its body, in the same frame.
         side: Which pedicle.
         level: For where to start and for the range check against the literature; may be unknown.
@@ -64,18 +67,41 @@ def pedicle(
     unusual: Pedicle | None = None
     for convergence in _convergences(level):
         axis = -np.cos(convergence) * box.axes[1] - sign * np.sin(convergence) * box.axes[0]
-        start = _rough_isthmus(mesh, box, sign, axis)
+        start = _rough_isthmus(bone, box, sign, axis)
         if start is None:
             continue
-        found = _smallest_section(mesh, box, start, axis)
+        found = _smallest_section(bone, box, start, axis)
         if isinstance(found, str) or not _is_plausible(found, box, sign):
             reason = found if isinstance(found, str) else "has its smallest section elsewhere"
             continue
-        pedicle = _described(found, box, side, level)
+        pedicle = _described(bone.mesh, found, box, side, level)
         if pedicle.confidence > UNUSUAL:
             return pedicle
         unusual = unusual or pedicle
     return unusual or Unavailable(reason=f"the {side} pedicle {reason}")
+
+
+def pedicle_at(
+    bone: Slicer, box: BodyBox, side: Side, level: str | None, centre: Point
+) -> Pedicle | Unavailable:
+    """Return the pedicle whose isthmus is said to have its centre at a point.
+
+    Its axis is that of the smallest section near the point, if there is one within ``NEAR_MM``,
+    else the usual one at the level. Its outline is the bone's there, about the point.
+    """
+    sign = 1.0 if side is Side.LEFT else -1.0
+    lean = _convergences(level)[0]
+    axis = -np.cos(lean) * box.axes[1] - sign * np.sin(lean) * box.axes[0]
+    here = _cuts(bone, centre[None, :], axis, box.axes[2])
+    if here.areas[0] == 0.0 or here.apart_mm[0] > FARTHEST_MM:
+        return Unavailable(reason=f"the case puts the {side} pedicle where there is no bone")
+    found = _smallest_section(bone, box, centre, axis)
+    if isinstance(found, _Isthmus) and np.linalg.norm(found.centre - centre) < NEAR_MM:
+        axis = found.axis
+    drawn = _described(bone.mesh, _Isthmus(centre=centre, axis=axis), box, side, level)
+    along, up, _ = drawn.in_plane(centre)
+    outline = shapely.affinity.translate(drawn.outline, -along, -up)
+    return replace(drawn, centre_mm=centre, outline=outline)
 
 
 def _convergences(level: str | None) -> tuple[float, ...]:
@@ -84,24 +110,17 @@ def _convergences(level: str | None) -> tuple[float, ...]:
     return CONVERGENCES if norm is None else (norm.convergence_rad, *CONVERGENCES)
 
 
-def _rough_isthmus(mesh: TriangleMesh, box: BodyBox, sign: float, axis: Vector) -> Point | None:
+def _rough_isthmus(bone: Slicer, box: BodyBox, sign: float, axis: Vector) -> Point | None:
     """Return about where bone lateral to the canal has its smallest section across ``axis``."""
     left, posterior, superior = box.axes
     root = sign * 0.85 * box.half[0] * left + box.half[1] * posterior + 0.3 * box.half[2] * superior
-    areas, centroids = [], []
-    for behind in SEARCH_MM:
-        cut = _cut(mesh, box.centre + root - behind * axis, axis, superior)
-        if cut is None:
-            continue
-        middle = cut.outline.centroid
-        centroid = cut.plane.lifted(middle.x, middle.y)
-        if sign * (centroid - box.centre) @ left > 0.3 * box.half[0]:
-            areas.append(cut.outline.area)
-            centroids.append(centroid)
-    if not areas:
+    cuts = _cuts(bone, box.centre + root - SEARCH_MM[:, None] * axis, axis, superior)
+    beside = sign * (cuts.centroids - box.centre) @ left > 0.3 * box.half[0]
+    kept = (cuts.areas > 0.0) & (cuts.apart_mm <= FARTHEST_MM) & beside
+    if not kept.any():
         return None
-    middles = np.array(centroids)
-    cost = np.log(areas) + _stray(box, middles)
+    middles = cuts.centroids[kept]
+    cost = np.log(cuts.areas[kept]) + _stray(box, middles)
     weights = np.exp(-(cost - cost.min()) / SHARPNESS)
     return weights @ middles / weights.sum()
 
@@ -113,11 +132,10 @@ def _stray(box: BodyBox, points: Points) -> Float[np.ndarray, " n"]:
     return STRAY * off**2
 
 
-def _is_plausible(cut: _Cut, box: BodyBox, sign: float) -> bool:
+def _is_plausible(found: _Isthmus, box: BodyBox, sign: float) -> bool:
     """Tell whether a smallest section lies beside the canal and looks towards the body."""
-    middle = cut.outline.centroid
-    local = (cut.plane.lifted(middle.x, middle.y) - box.centre) @ box.axes.T
-    axis = box.axes @ cut.plane.normal
+    local = (found.centre - box.centre) @ box.axes.T
+    axis = box.axes @ found.axis
     beside = 0.35 < sign * local[0] / box.half[0] < 1.7
     behind = 0.7 * box.half[1] < local[1] < box.half[1] + 16.0
     # measured by the depth too, because a crushed body has lost its height
@@ -125,13 +143,10 @@ def _is_plausible(cut: _Cut, box: BodyBox, sign: float) -> bool:
     return bool(beside and behind and level and axis[1] < -0.5)
 
 
-def _cut(mesh: TriangleMesh, near: Point, axis: Vector, up: Vector) -> _Cut | None:
-    """Cut across ``axis`` through a point, and keep the piece there."""
-    plane = plane_through(near, axis, up)
-    piece = section(mesh, plane).at(0.0, 0.0)
-    if piece is None or piece.distance(shapely.Point(0.0, 0.0)) > 5.0:
-        return None
-    return _Cut(plane=plane, outline=filled(piece))
+def _cuts(bone: Slicer, origins: Points, axes: Points | Vector, up: Vector) -> Contours:
+    """Measure the contours at several points across one axis or across one each."""
+    normals = np.broadcast_to(axes, origins.shape)
+    return bone.contours(planes_across(origins, normals, np.broadcast_to(up, origins.shape)))
 
 
 # where sections are compared: along the axis, tilted laterally, tilted cranially
@@ -149,45 +164,44 @@ _BASIS = np.column_stack(
 )
 
 
-def _smallest_section(mesh: TriangleMesh, box: BodyBox, start: Point, axis: Vector) -> _Cut | str:
+def _smallest_section(bone: Slicer, box: BodyBox, start: Point, axis: Vector) -> _Isthmus | str:
     """Slide and tilt the plane to where a parabola through nearby areas is smallest."""
     centre, up = start, box.axes[2]
     for _ in range(STEPS):
-        cut = _cut(mesh, centre, axis, up)
-        if cut is None:
+        cut = _cuts(bone, centre[None, :], axis, up)
+        if cut.areas[0] == 0.0 or cut.apart_mm[0] > FARTHEST_MM:
             return "was lost while its smallest section was sought"
-        middle = cut.outline.centroid
-        centre = cut.plane.lifted(middle.x, middle.y)
-        step = _downhill(mesh, box, cut.plane, centre)
+        centre = cut.centroids[0]
+        step = _downhill(bone, box, centre, axis)
         if step is None:
             return "is not separate from its surroundings"
-        tilt = step[1] * cut.plane.x_axis + step[2] * cut.plane.y_axis
-        centre, axis = centre + step[0] * axis, unit(axis + tilt)
+        _, x_axis, y_axis = planes_across(centre[None], axis[None], up[None])[0]
+        centre, axis = centre + step[0] * axis, unit(axis + step[1] * x_axis + step[2] * y_axis)
         if np.abs(step).max() < SETTLED:
             break
-    final = _cut(mesh, centre, axis, up)
-    return final if final is not None else "was lost at its smallest section"
+    last = _cuts(bone, centre[None, :], axis, up)
+    return _Isthmus(centre=last.centroids[0], axis=axis)
 
 
 def _downhill(
-    mesh: TriangleMesh, box: BodyBox, plane: Plane, centre: Point
+    bone: Slicer, box: BodyBox, centre: Point, axis: Vector
 ) -> Float[np.ndarray, "3"] | None:
     """Return how far to slide (mm) and tilt (radians) to where the area is least."""
     scale = np.array([SLIDE_MM, TILT, TILT])
-    places, areas, there = [], [], []
-    for i, (slide, lateral, cranial) in enumerate(_DESIGN * scale):
-        tilted = unit(plane.normal + lateral * plane.x_axis + cranial * plane.y_axis)
-        cut = _cut(mesh, centre + slide * plane.normal, tilted, box.axes[2])
-        if cut is not None:
-            places.append(cut.plane.origin_mm)
-            areas.append(cut.outline.area)
-            there.append(i)
-    if len(there) < LEAST_CUTS:
+    up = box.axes[2]
+    _, x_axis, y_axis = planes_across(centre[None], axis[None], up[None])[0]
+    slides, laterals, cranials = (_DESIGN * scale).T
+    normals = axis + laterals[:, None] * x_axis + cranials[:, None] * y_axis
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    places = centre + slides[:, None] * axis
+    cuts = _cuts(bone, places, normals, up)
+    there = (cuts.areas > 0.0) & (cuts.apart_mm <= FARTHEST_MM)
+    if there.sum() < LEAST_CUTS:
         return None
-    logs = np.log(areas)
+    logs = np.log(cuts.areas[there])
     # a section that spills into the lamina or the body says nothing about the isthmus
     weights = np.sqrt(np.exp(-(logs - logs.min()) / 0.5))
-    costs = logs + _stray(box, np.array(places))
+    costs = logs + _stray(box, places[there])
     basis = _BASIS[there] * weights[:, None]
     fit = np.linalg.lstsq(basis, costs * weights, rcond=None)[0]
     curve = np.zeros((3, 3))
@@ -200,23 +214,36 @@ def _downhill(
     return scale * step / max(1.0, float(np.linalg.norm(step)))
 
 
-def _described(cut: _Cut, box: BodyBox, side: Side, level: str | None) -> Pedicle:
-    """Express a section in the axes of its side, about its centroid."""
-    middle = cut.outline.centroid
-    outward = cut.plane.x_axis @ box.axes[0] * (1.0 if side is Side.LEFT else -1.0) > 0.0
+def _described(
+    mesh: TriangleMesh, found: _Isthmus, box: BodyBox, side: Side, level: str | None
+) -> Pedicle:
+    """Draw the section and express it in the axes of its side, about its centroid."""
+    plane = plane_through(found.centre, found.axis, box.axes[2])
+    piece = section(mesh, plane).at(0.0, 0.0)
+    drawn = Polygon() if piece is None else filled(piece)
+    middle = drawn.centroid
+    outward = plane.x_axis @ box.axes[0] * (1.0 if side is Side.LEFT else -1.0) > 0.0
     sign = 1.0 if outward else -1.0
     outline = shapely.affinity.affine_transform(
-        cut.outline, [sign, 0.0, 0.0, 1.0, -sign * middle.x, -middle.y]
+        drawn, [sign, 0.0, 0.0, 1.0, -sign * middle.x, -middle.y]
     )
     low_x, low_y, high_x, high_y = outline.bounds
     width, height = high_x - low_x, high_y - low_y
-    confidence, cause = _trust(width, height, level)
+    solidity = outline.area / outline.convex_hull.area
+    confidence, cause = _trust(width, height, solidity, level)
+    norm, lean = NORMS.get(level or ""), _convergence(box, plane.normal, side)
+    if norm is not None and abs(lean - norm.convergence_rad) > LEAN_RAD and confidence > UNUSUAL:
+        confidence = UNUSUAL
+        cause = (
+            f"the pedicle converges by {np.degrees(lean):.0f} degrees, the adult mean at {level} "
+            f"is {np.degrees(norm.convergence_rad):.0f}"
+        )
     return Pedicle(
         side=side,
-        centre_mm=cut.plane.lifted(middle.x, middle.y),
-        axis=cut.plane.normal,
-        lateral=sign * cut.plane.x_axis,
-        cranial=cut.plane.y_axis,
+        centre_mm=plane.lifted(middle.x, middle.y),
+        axis=plane.normal,
+        lateral=sign * plane.x_axis,
+        cranial=plane.y_axis,
         outline=shapely.geometry.polygon.orient(outline),
         width_mm=float(width),
         height_mm=float(height),
@@ -225,8 +252,20 @@ def _described(cut: _Cut, box: BodyBox, side: Side, level: str | None) -> Pedicl
     )
 
 
-def _trust(width_mm: float, height_mm: float, level: str | None) -> tuple[float, str]:
-    """Compare the isthmus with the literature for its level."""
+def _convergence(box: BodyBox, axis: Vector, side: Side) -> float:
+    """Return how far an axis leans to the midline on its way forward, seen from above, radians."""
+    x, y, _ = box.axes @ axis
+    return float(np.arctan2(-x if side is Side.LEFT else x, -y))
+
+
+def _trust(
+    width_mm: float, height_mm: float, solidity: float, level: str | None
+) -> tuple[float, str]:
+    """Compare the isthmus with the literature for its level, and ask whether it is whole."""
+    if solidity < SOLID:
+        return UNUSUAL, (
+            f"the isthmus is notched: bone fills {100.0 * solidity:.0f} % of its convex outline"
+        )
     norm = NORMS.get(level or "")
     if norm is None:
         return 0.7, f"no adult norm for level {level or 'unknown'} to compare the isthmus with"

@@ -12,9 +12,12 @@ from jaxtyping import Float
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
+from planner.anatomy import _kernels
 
 SAMPLES = 600  # beyond this the plane moves by less than the asymmetry of a healthy vertebra
+COARSE_SAMPLES = 200  # enough to tell the three principal planes apart
 WIDTHS_MM = (10.0, 6.0, 4.0)  # of the Gaussian, from coarse to fine
+LEAN = 0.4  # part of its match that a plane across patient x loses
 STEPS = 40
 COARSE_STEPS = 6
 SETTLED = 1e-11
@@ -54,14 +57,19 @@ class _Nearby:
 
 
 def mirror_plane(mesh: TriangleMesh) -> MirrorPlane:
-    """Return the plane of best mirror symmetry among those near a principal axis."""
-    cloud, centroid = _cloud(mesh)
+    """Return the plane of best mirror symmetry among those near a principal axis or patient x.
+
+    A bone without its arch is as symmetric about other planes; among nearly equal matches the
+    plane wins whose normal lies nearer to the patient's left-right axis.
+    """
+    cloud, centroid = _cloud(mesh, SAMPLES)
+    few, _ = _cloud(mesh, COARSE_SAMPLES)
     spread = (cloud.points * cloud.weights[:, None]).T @ cloud.points
     _, axes = np.linalg.eigh(spread)
-    starts = [np.append(axes[:, i], 0.0) for i in range(3)]
-    coarse = [_climbed(cloud, start, WIDTHS_MM[0], COARSE_STEPS) for start in starts]
-    plane = max(coarse, key=lambda candidate: _match(cloud, candidate, WIDTHS_MM[0]))
-    plane = _climbed(cloud, plane, WIDTHS_MM[1], COARSE_STEPS)
+    starts = [np.append(normal, 0.0) for normal in (*axes.T, np.array([1.0, 0.0, 0.0]))]
+    coarse = [_climbed(few, start, WIDTHS_MM[0], COARSE_STEPS) for start in starts]
+    closer = [_climbed(cloud, plane, WIDTHS_MM[1], COARSE_STEPS) for plane in coarse]
+    plane = max(closer, key=lambda plane: _likely(cloud, plane))
     plane = _climbed(cloud, plane, WIDTHS_MM[2], STEPS)
     return MirrorPlane(
         origin_mm=centroid + plane[3] * plane[:3],
@@ -70,7 +78,12 @@ def mirror_plane(mesh: TriangleMesh) -> MirrorPlane:
     )
 
 
-def _cloud(mesh: TriangleMesh) -> tuple[_Cloud, Point]:
+def _likely(cloud: _Cloud, plane: Float[np.ndarray, "4"]) -> float:
+    """Return the match of a plane, less the more its normal leans away from patient x."""
+    return _match(cloud, plane, WIDTHS_MM[1]) * float(1.0 - LEAN + LEAN * abs(plane[0]))
+
+
+def _cloud(mesh: TriangleMesh, samples: int) -> tuple[_Cloud, Point]:
     """Take triangle centroids, thinned evenly through the list of faces."""
     a, b, c = np.moveaxis(mesh.corners, 1, 0)
     cross = np.cross(b - a, c - a)
@@ -79,7 +92,7 @@ def _cloud(mesh: TriangleMesh) -> tuple[_Cloud, Point]:
     centroid = np.average((a + b + c)[kept] / 3.0, axis=0, weights=twice[kept])
     # an irrational stride, because a regular one would resonate with the scan lines of a voxel mesh
     golden = (np.arange(len(kept)) * 0.6180339887498949) % 1.0
-    chosen = kept[np.argsort(golden, kind="stable")[:SAMPLES]]
+    chosen = kept[np.argsort(golden, kind="stable")[:samples]]
     cloud = _Cloud(
         points=(a + b + c)[chosen] / 3.0 - centroid,
         normals=cross[chosen] / twice[chosen, None],
@@ -98,18 +111,12 @@ def _mirrored(cloud: _Cloud, plane: Float[np.ndarray, "4"]) -> tuple[Points, Poi
 
 def _nearby(cloud: _Cloud, points: Points, normals: Points, width_mm: float) -> _Nearby:
     """Average the cloud around points, counting only surface that faces the same way."""
-    squared = (
-        np.einsum("ij,ij->i", points, points)[:, None]
-        + np.einsum("ij,ij->i", cloud.points, cloud.points)
-        - 2.0 * points @ cloud.points.T
-    )
-    agree = np.maximum(0.0, normals @ cloud.normals.T) ** 2
-    weights = np.exp(squared / (-2.0 * width_mm**2)) * agree * cloud.weights
-    total = weights.sum(axis=1) + 1e-30
+    sums = np.empty((len(points), 7))
+    packed = np.column_stack([cloud.points, cloud.normals, cloud.weights])
+    _kernels.averages(points, normals, packed, width_mm, sums)
+    total = sums[:, 6] + 1e-30
     return _Nearby(
-        points=weights @ cloud.points / total[:, None],
-        normals=weights @ cloud.normals / total[:, None],
-        weights=total,
+        points=sums[:, :3] / total[:, None], normals=sums[:, 3:6] / total[:, None], weights=total
     )
 
 

@@ -5,13 +5,34 @@ from types import MappingProxyType
 import numpy as np
 
 from geometry.frames import frame_from_axes
-from planner.anatomy.body import BodyBox, Face, measured_body, rough_box, settled_box, surface_of
+from geometry.mesh import TriangleMesh
+from planner.anatomy.body import (
+    BodyBox,
+    Face,
+    face_turn,
+    measured_body,
+    rough_box,
+    settled_box,
+    squared_box,
+    surface_of,
+)
 from planner.anatomy.model import Body, Unavailable, VertebraAnatomy
 from planner.anatomy.morphometry import ACCEPTED, NORMS
-from planner.anatomy.pedicle import pedicle
+from planner.anatomy.pedicles import both_pedicles
+from planner.anatomy.scan_edge import cut_edges
+from planner.anatomy.slicing import Slicer, planes_across
+from planner.anatomy.solid import outer_solid
 from planner.anatomy.symmetry import MirrorPlane, mirror_plane
-from planner.case import Side, Structure
+from planner.case import Structure
 
+BODY_REACH = 1.08  # half extents within which a flat cut takes something of the body
+CUT = 0.3  # confidence in a body that is cut off
+ASKEW_RAD = 0.17  # between the body's faces and its symmetry; beyond it the faces are right
+SQUARINGS = 3
+USUAL_HEIGHT = 0.7  # of an adult body, by its depth
+TALLEST = 1.75  # times the usual; two bodies and their disc measure 2.25
+NEXT_BODY = 1.25  # usual heights from the middle of one body to that of the next
+FUSED = "two or more vertebrae are one mesh: split them, so that each level is a structure"
 WEDGE = 0.8  # anterior over posterior height below which a body is called wedged
 
 
@@ -28,26 +49,55 @@ def vertebra_anatomy(
         The anatomy in patient LPS, or why there is none. It moves with the bone, and mirroring the
         bone swaps left and right; which side is left is read off LPS x.
     """
-    mirror = mirror_plane(bone.mesh)
-    rough = rough_box(bone.mesh, mirror, canal.mesh if canal else None)
+    mesh = outer_solid(bone.mesh)
+    mirror = mirror_plane(mesh)
+    rough = rough_box(mesh, mirror, canal.mesh if canal else None)
     if isinstance(rough, Unavailable):
         return rough
-    settled = settled_box(surface_of(bone.mesh), rough)
+    settled = _settled(mesh, rough)
     if isinstance(settled, Unavailable):
         return settled
     box, faces = settled
-    body = measured_body(bone.mesh, box, faces)
+    edges = cut_edges(mesh, box.axes)
+    is_cut = any(edge.within(box.centre, box.axes, BODY_REACH * box.half) for edge in edges)
+    if not is_cut and _holds_another(mesh, box):
+        return Unavailable(reason=FUSED)
+    body = measured_body(mesh, box, faces)
     confidence, cause = _trust(body, faces, mirror, bone.level)
+    if is_cut:
+        confidence, cause = CUT, "the body is cut off flat, as at the edge of a scan"
     return VertebraAnatomy(
         structure=bone.name,
         level=bone.level or bone.name,
         frame=frame_from_axes(name=bone.name, origin_mm=box.centre, axes=box.axes),
         body=body,
-        pedicles=MappingProxyType({s: pedicle(bone.mesh, box, s, bone.level) for s in Side}),
+        pedicles=MappingProxyType(both_pedicles(mesh, box, bone.level, edges)),
         confidence=confidence,
         cause=cause,
         warnings=tuple(_warnings(body, box)),
     )
+
+
+def _settled(mesh: TriangleMesh, rough: BodyBox) -> tuple[BodyBox, dict[str, Face]] | Unavailable:
+    """Settle the box; where symmetry misled it, the body's own faces set it straight."""
+    surface = surface_of(mesh)
+    settled = settled_box(surface, rough)
+    for _ in range(SQUARINGS):
+        if isinstance(settled, Unavailable) or np.abs(face_turn(settled[1])).max() < ASKEW_RAD:
+            break
+        settled = settled_box(surface, squared_box(*settled))
+    return settled
+
+
+def _holds_another(mesh: TriangleMesh, box: BodyBox) -> bool:
+    """Tell whether the body is as tall as two, or another one lies where the next would."""
+    usual = USUAL_HEIGHT * 2.0 * box.half[1]
+    if 2.0 * box.half[2] > TALLEST * usual:
+        return True
+    steps = np.array([0.0, NEXT_BODY, -NEXT_BODY])[:, None] * usual * box.axes[2]
+    turned = np.broadcast_to(box.axes[2], (3, 3)), np.broadcast_to(box.axes[1], (3, 3))
+    cuts = Slicer(mesh).contours(planes_across(box.centre + steps, *turned))
+    return bool(((cuts.apart_mm == 0.0) & (cuts.areas > 0.5 * cuts.areas[0]))[1:].any())
 
 
 def _trust(
@@ -60,6 +110,10 @@ def _trust(
         (min(1.0, 1.5 / max(endplates, 1e-9)), f"endplates flat to {endplates:.1f} mm"),
         (min(f.coverage for f in faces.values()), "a face of the body is partly missing"),
     ]
+    askew = float(np.abs(face_turn(faces)).max())
+    if askew > ASKEW_RAD:
+        said = f"the body's faces are {np.degrees(askew):.0f} degrees askew to its symmetry"
+        signs.append((0.8 * ASKEW_RAD / askew, said))
     norm = NORMS.get(level or "")
     low, high = ACCEPTED
     if norm is None:

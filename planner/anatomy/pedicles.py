@@ -1,0 +1,110 @@
+"""Both pedicles of a vertebra, and how far each can be trusted.
+
+A pedicle that looks unsound in the bone as segmented is sought again with the channels of screws
+closed. What then touches a flat cut, or contradicts the other side, is not trusted.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import shapely
+
+from geometry.frames import angle_between
+from geometry.mesh import TriangleMesh
+from planner.anatomy.body import BodyBox
+from planner.anatomy.model import Pedicle, Unavailable
+from planner.anatomy.pedicle import UNUSUAL, pedicle
+from planner.anatomy.scan_edge import CutEdge
+from planner.anatomy.slicing import Slicer
+from planner.anatomy.solid import Window, closed_up
+from planner.case import Side
+
+CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
+CUT = 0.3  # and in one that a flat cut touches
+UNLIKE = 0.4  # and in two that do not mirror each other
+APART_MM = 3.5  # between an isthmus and the mirror image of the other; healthy bone: 2.6 and 0.09
+APART_RAD = 0.16
+NEAR_MM = (2.5, 1.0)  # along the axis and across it, within which a cut touches an isthmus
+
+Found = Pedicle | Unavailable
+
+
+def both_pedicles(
+    mesh: TriangleMesh, box: BodyBox, level: str | None, edges: tuple[CutEdge, ...]
+) -> dict[Side, Found]:
+    """Find the pedicles of both sides.
+
+    Args:
+        mesh: The bone without voids, patient LPS, mm.
+        box: Its body.
+        level: Its level, if known.
+        edges: Where the bone is cut off flat.
+    """
+    bone = Slicer(mesh)
+    found = {side: pedicle(bone, box, side, level) for side in Side}
+    if not all(_sound(one) for one in found.values()):
+        found = _mended(mesh, box, level, found)
+    return _mirrored({side: _uncut(one, edges) for side, one in found.items()}, box)
+
+
+def _sound(found: Found) -> bool:
+    return isinstance(found, Pedicle) and found.confidence > UNUSUAL
+
+
+def _mended(
+    mesh: TriangleMesh, box: BodyBox, level: str | None, found: dict[Side, Found]
+) -> dict[Side, Found]:
+    """Seek what is unsound again in the bone with its channels closed."""
+    half = np.array([1.4 * box.half[0], 16.0, box.half[2] + 4.0])
+    behind = box.centre + (box.half[1] + 5.0) * box.axes[1]
+    closed = closed_up(mesh, Window(centre=behind, axes=box.axes, half=half))
+    if closed is None:
+        return found
+    bone = Slicer(closed)
+    again: dict[Side, Found] = {}
+    for side, first in found.items():
+        second = first if _sound(first) else pedicle(bone, box, side, level)
+        if isinstance(second, Pedicle) and second is not first and _sound(second):
+            cause = f"{second.cause}; channels in the bone were closed to find it"
+            second = replace(second, confidence=CLOSED * second.confidence, cause=cause)
+        again[side] = second if _sound(second) else first
+    return again
+
+
+def _uncut(found: Found, edges: tuple[CutEdge, ...]) -> Found:
+    """Distrust an isthmus that a flat cut touches."""
+    if isinstance(found, Unavailable):
+        return found
+    along_mm, aside_mm = NEAR_MM
+    outline = found.outline.buffer(aside_mm)
+    for edge in edges:
+        offset = edge.points - found.centre_mm
+        level = np.abs(offset @ found.axis) < along_mm
+        near = offset[level]
+        if shapely.contains_xy(outline, near @ found.lateral, near @ found.cranial).any():
+            cause = "the bone is cut off flat at the isthmus, as at the edge of a scan"
+            return replace(found, confidence=min(CUT, found.confidence), cause=cause)
+    return found
+
+
+def _mirrored(found: dict[Side, Found], box: BodyBox) -> dict[Side, Found]:
+    """Distrust two isthmuses that are far from being mirror images."""
+    left, right = found[Side.LEFT], found[Side.RIGHT]
+    if isinstance(left, Unavailable) or isinstance(right, Unavailable):
+        return found
+    flip = np.array([-1.0, 1.0, 1.0])
+    apart_mm = np.linalg.norm(
+        box.axes @ (left.centre_mm - box.centre)
+        - flip * (box.axes @ (right.centre_mm - box.centre))
+    )
+    apart_rad = angle_between(box.axes @ left.axis, flip * (box.axes @ right.axis))
+    if apart_mm < APART_MM and apart_rad < APART_RAD:
+        return found
+    cause = (
+        f"left and right isthmus are {apart_mm:.1f} mm and {np.degrees(apart_rad):.0f} degrees "
+        "from being mirror images"
+    )
+    return {
+        side: replace(one, confidence=min(UNLIKE, one.confidence), cause=cause)
+        for side, one in ((Side.LEFT, left), (Side.RIGHT, right))
+    }
