@@ -66,6 +66,9 @@ BARS = (
     Bar(goal="every default class, in single proofs", figure="search/all", most=20.0),
     Bar(goal="a curved class proved to 0.5 mm", figure="search/curved", most=3.0, unit="s"),
     Bar(goal="drag, proved anew, p99 per class", figure="drag/p99", most=5.0, unit="ms"),
+    Bar(goal="throw-off view, agreement with pixels", figure="throw_off/agreement", most=0.02,
+        unit=""),
+    Bar(goal="throw-off view, against counting pixels", figure="throw_off/pixels", least=100.0),
     Bar(goal="meshes to ready, two cores", figure="ready/scene", most=1.2, unit="s"),
     Bar(
         goal="signed distance per node, against Open3D", figure="ready/dense", least=2.5

@@ -130,10 +130,12 @@ def slow_cost(zone: Zone, marks: Marks, needle: Vector) -> float:
         + SMEAR_COST * np.abs(beams @ zone.keep_square)
         + TILT_COST * (1.0 - beams @ e)
     )
-    hidden = counted(marks, ends, marks.tip_mm[-1]).reshape(len(turned), -1)
+    hidden = np.zeros(len(beams))
+    matters = beams @ e >= math.cos(math.radians(WIDEST_DEG + AROUND_DEG + 1))
+    hidden[matters] = counted(marks, ends[matters], marks.tip_mm[-1])
     offsets = np.arange(-AROUND_DEG, AROUND_DEG + 1)
     disc = offsets[:, None] ** 2 + offsets[None, :] ** 2 <= AROUND_DEG**2
-    cost += maximum_filter(hidden, footprint=disc, mode="nearest").ravel()
+    cost += maximum_filter(hidden.reshape(len(turned), -1), footprint=disc, mode="nearest").ravel()
     return float(cost[near & (here | there)].min())
 
 
