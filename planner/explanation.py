@@ -1,11 +1,10 @@
 """The plan in plain English: what was found, what blocks the rest, and what was not measured."""
 
-from collections.abc import Iterator
 from itertools import groupby
 
 from planner.anatomy.model import VertebraAnatomy
 from planner.case import Kind
-from planner.policy import WIDENED_MM
+from planner.lacking import derived_here, missing_here
 from planner.question import Question
 from planner.result import Certificate, Change, Outcome, Status, Trajectory
 from planner.target import TargetRegion
@@ -92,31 +91,13 @@ def notes(question: Question) -> tuple[str, ...]:
             said.append(
                 f"{anatomy.structure}: confidence {anatomy.confidence:.2f}, {anatomy.cause}"
             )
-    said += _derived(question)
+    said += [*derived_here(question), *missing_here(question)]
     if not case.of_kind(Kind.SKIN):
         said.append("no skin in the case: entries lie on a stated stand-off plane")
     if case.landmarks:
         said.append("landmarks in the case are kept but not used: anatomy is read from the meshes")
     said += _clinical(question)
     return tuple(said)
-
-
-def _derived(question: Question) -> Iterator[str]:
-    """Say what was not segmented: what was derived in its place, and what is missing here."""
-    prepared, level = question.prepared, question.prepared.bone(question.bone)
-    for kind, more in WIDENED_MM.items():
-        ours = [s for s in prepared.case.of_kind(kind) if s.derived]
-        if ours:
-            least = min(s.derived.confidence for s in ours if s.derived)
-            yield (
-                f"no {kind} was segmented: it was derived from other structures (confidence "
-                f"{least:.2f} or more), and {more:.1f} mm more are kept from it"
-            )
-    here = level.level if isinstance(level, VertebraAnatomy) else question.bone.level
-    for lacking in prepared.derived.missing:
-        if here in lacking.levels:
-            side = f" {lacking.side}" if lacking.side else ""
-            yield f"no{side} {lacking.kind} at {here} to keep away from: {lacking.reason}"
 
 
 def _clinical(question: Question) -> list[str]:

@@ -11,6 +11,7 @@ from planner.approach import STRIP_MM, Gate, windows
 from planner.case import LEVELS, Kind, Side
 from planner.errors import RequestError
 from planner.fluoroscopy.view_set import Subject, view_cautions, views_of
+from planner.lacking import derived_here, missing_here
 from planner.needles.model import Needle
 from planner.needles.path import Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
@@ -133,14 +134,12 @@ def _cautions(
             f"{needle.usable_length_mm:.0f} mm of {needle.name}"
         )
     said += _skin_cautions(question, path[0].start_mm)
-    derived = sorted({c.kind.value for c in measured if c.derived})
-    if derived:
-        said.append(f"derived, not segmented, with wider margins: {', '.join(derived)}")
+    said += [*derived_here(question), *missing_here(question)]
     beside = approach is not Approach.TRANSPEDICULAR
     if beside and not case.of_kind(Kind.NERVE_ROOT):
         said.append("no nerve roots in the case: the exiting roots were not measured")
     level = question.bone.level
-    if question.bone.kind is Kind.SACRUM and not case.of_kind(Kind.NERVE_ROOT):
+    if question.bone.kind is Kind.SACRUM and not question.prepared.given.of_kind(Kind.NERVE_ROOT):
         said.append("no sacral roots in the case: sacral canal and foramina were not measured")
     if not case.of_kind(Kind.CANAL):
         said.append("no spinal canal in the case: it was not measured")

@@ -75,6 +75,11 @@ class DerivedCanal:
 
 def canal_level(bone: VertebraAnatomy) -> CanalLevel | Unavailable:
     """Return the canal at one vertebra, between its pedicles and behind its body."""
+    if bone.confidence < TRUSTED:
+        return Unavailable(
+            reason=f"{bone.level} was read with a confidence of only {bone.confidence:.2f}: "
+            f"{bone.cause}"
+        )
     walls = {side: wall for side in Side if (wall := _medial_wall(bone, side)) is not None}
     if not walls:
         return Unavailable(reason=f"no pedicle of {bone.level} shows where its canal ends sideways")

@@ -1,0 +1,33 @@
+"""What a case lacks around a bone, in words: what was derived in its place, and what is missing."""
+
+from collections.abc import Iterator
+
+from planner.anatomy.model import VertebraAnatomy
+from planner.case import Kind
+from planner.policy import WIDENED_MM
+from planner.question import Question
+
+
+def derived_here(question: Question) -> Iterator[str]:
+    """Say of each kind that was not segmented how it was derived, and how it is kept away from."""
+    for kind, more in WIDENED_MM.items():
+        sure = [s.derived.confidence for s in question.prepared.case.of_kind(kind) if s.derived]
+        if sure:
+            yield (
+                f"no {_plain(kind)} was segmented: it was derived from other structures "
+                f"(confidence {min(sure):.2f} or more), and {more:.1f} mm more are kept from it"
+            )
+
+
+def missing_here(question: Question) -> Iterator[str]:
+    """Say what is neither in the case nor could be derived beside the bone of a question."""
+    anatomy = question.prepared.bone(question.bone)
+    here = anatomy.level if isinstance(anatomy, VertebraAnatomy) else question.bone.level
+    for missing in question.prepared.derived.missing:
+        if here in missing.levels:
+            side = f"{missing.side} " if missing.side else ""
+            yield f"no {side}{_plain(missing.kind)} at {here} to keep away from: {missing.reason}"
+
+
+def _plain(kind: Kind) -> str:
+    return kind.replace("_", " ")
