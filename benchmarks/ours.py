@@ -7,6 +7,8 @@ from benchmarks.scenes import Lines, Surroundings
 from benchmarks.timing import Engine
 from geometry import _kernels
 
+JUST_ABOVE_MM = 1e-3
+
 
 def exact_each(around: Surroundings) -> Engine:
     """Distance of every obstacle to the axis, exactly, in a compiled loop over lines."""
@@ -61,23 +63,30 @@ def exact_least(around: Surroundings) -> Engine:
 
 
 def field_least(around: Surroundings) -> Engine:
-    """The one number over all obstacles, from the search's field."""
+    """The one number over all obstacles, from the search's field, as the search's seeds are."""
+    grid = around.scene.field.grid
 
     def answer(lines: Lines) -> np.ndarray:
         out = np.empty(len(lines))
-        loops.field_lines(around.scene.field.grid, lines.starts_mm, lines.ends_mm, out)
+        far = _kernels.FAR
+        _kernels.trace_lines(grid, lines.starts_mm, lines.ends_mm, far, -far, out)
         return out
 
     return Engine(name="trocar, field", version="", answer=answer)
 
 
 def field_allows(around: Surroundings, radius_mm: float) -> Engine:
-    """Whether a needle keeps every margin, by the field alone."""
+    """Whether a needle keeps every margin, by the field alone.
+
+    The planner itself asks this of the meshes only; the kernel is the one of its seeds.
+    """
+    grid = around.scene.field.grid
 
     def answer(lines: Lines) -> np.ndarray:
-        out = np.empty(len(lines), dtype=np.bool_)
-        loops.field_allows(around.scene.field.grid, lines.starts_mm, lines.ends_mm, radius_mm, out)
-        return out
+        out = np.empty(len(lines))
+        cap = radius_mm + JUST_ABOVE_MM
+        _kernels.trace_lines(grid, lines.starts_mm, lines.ends_mm, cap, radius_mm, out)
+        return out >= radius_mm
 
     return Engine(name="trocar, field", version="", answer=answer)
 

@@ -1,6 +1,7 @@
 """Compiled loops: arrays and scalars only, no policy, no needle.
 
-All arithmetic is float64 without fast-math: results enter proofs.
+Arithmetic is float64 without fast-math, because results enter proofs; only ``trace``, which
+searches, is in single precision.
 """
 
 from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, interpolate
@@ -9,6 +10,7 @@ from geometry._kernels.many import least_ratio, many_distances
 from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import point_query, segment_crossings, segment_query
 from geometry._kernels.raster import add_chords, blocked_lines, blocked_shares
+from geometry._kernels.trace import trace_lines
 from geometry._kernels.tree import FAR, Tree, build_nodes, build_order, node_slack
 
 __all__ = [
@@ -32,5 +34,6 @@ __all__ = [
     "point_query",
     "segment_crossings",
     "segment_query",
+    "trace_lines",
     "winding_number",
 ]

@@ -179,9 +179,16 @@ def segment_crossings(tree, a, b):
                 depth += 1
                 continue
             s = crossing(lanes, child, ax, ay, az, dx, dy, dz)
-            if s >= 0.0:
-                if found == hits.shape[0]:
-                    hits = np.concatenate((hits, np.empty(found)))
-                hits[found] = s
-                found += 1
-    return np.sort(hits[:found])
+            if s < 0.0:
+                continue
+            if found == hits.shape[0]:
+                fewer, hits = hits, np.empty(2 * found)
+                for i in range(found):
+                    hits[i] = fewer[i]
+            i = found
+            while i > 0 and hits[i - 1] > s:
+                hits[i] = hits[i - 1]
+                i -= 1
+            hits[i] = s
+            found += 1
+    return hits[:found].copy()

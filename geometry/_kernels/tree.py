@@ -113,7 +113,10 @@ def build_nodes(corners):
     lanes = np.zeros((leaves, 9, LANES))
     boxes = np.zeros((total - leaves, 6, LANES))
     first, count = np.empty(total, np.int32), np.empty(total, np.int32)
-    low, high = np.full((total, 3), FAR), np.full((total, 3), -FAR)
+    low, high = np.empty((total, 3)), np.empty((total, 3))
+    for node in range(total):
+        for k in range(3):
+            low[node, k], high[node, k] = FAR, -FAR
     for node in range(leaves):
         first[node], count[node] = node * LANES, min(LANES, m - node * LANES)
         for lane in range(count[node]):
@@ -142,11 +145,13 @@ def build_nodes(corners):
 def node_slack(first, count, offset):
     """Return the largest triangle offset below every child of every node, (n, 8)."""
     leaves = (offset.shape[0] + LANES - 1) // LANES
-    slack = np.full((first.shape[0], LANES), -FAR)
-    most = np.full(first.shape[0], -FAR)
+    slack, most = np.empty((first.shape[0], LANES)), np.empty(first.shape[0])
     for node in range(first.shape[0]):
-        for lane in range(count[node]):
-            child = first[node] + lane
-            slack[node, lane] = offset[child] if node < leaves else most[child]
-            most[node] = max(most[node], slack[node, lane])
+        most[node] = -FAR
+        for lane in range(LANES):
+            slack[node, lane] = -FAR
+            if lane < count[node]:
+                child = first[node] + lane
+                slack[node, lane] = offset[child] if node < leaves else most[child]
+                most[node] = max(most[node], slack[node, lane])
     return slack

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from geometry import _kernels
 from geometry.distance_field import ceiling_field, signed_distance_field, slack_field
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import triangle_mesh
@@ -87,3 +88,50 @@ def test_a_grid_that_cannot_fit_in_memory_is_refused() -> None:
     tree = triangle_tree(np.eye(3)[None], np.zeros(1), np.zeros(1, dtype=np.int32))
     with pytest.raises(ValueError, match="too large"):
         slack_field(tree, low_mm=np.zeros(3), high_mm=np.full(3, 1e4), spacing_mm=0.1, cap_mm=1.0)
+
+
+TRACED_MM = (0.8661 + 1.0 / 6.0) * 1.5  # error of interpolation, and half the shortest step
+
+
+@pytest.fixture(scope="module")
+def traced() -> tuple[MeshDistance, _kernels.Grid]:
+    measured = _measured(trimesh.creation.torus(major_radius=20.0, minor_radius=6.0))
+    field = slack_field(
+        measured.tree, low_mm=np.full(3, -30.0), high_mm=np.full(3, 30.0), spacing_mm=1.5,
+        cap_mm=_kernels.FAR,
+    )  # fmt: skip
+    return measured, _kernels.Grid(field.values.astype(np.float32), field.origin_mm, 1.5)
+
+
+def _traced(grid: _kernels.Grid, lines: np.ndarray, cap: float, floor: float) -> np.ndarray:
+    out = np.full(len(lines), np.nan)
+    starts, ends = (np.ascontiguousarray(lines[:, k]) for k in range(2))
+    _kernels.trace_lines(grid, starts, ends, cap, floor, out)
+    return out
+
+
+def test_a_traced_line_comes_as_near_as_the_exact_one(
+    traced: tuple[MeshDistance, _kernels.Grid], rng: np.random.Generator
+) -> None:
+    measured, grid = traced
+    lines = rng.uniform(-29.0, 29.0, (500, 2, 3))
+    exact = np.array([_kernels.segment_query(measured.tree, *x, _kernels.FAR)[0] for x in lines])
+    error = _traced(grid, lines, _kernels.FAR, -_kernels.FAR) - exact
+    assert np.abs(error).max() <= TRACED_MM + 1e-3
+    assert np.abs(error).max() > 0.1, "a bound that is never used would hide a mistake"
+    keeps = _traced(grid, lines, 2.001, 2.0) >= 2.0
+    assert keeps[exact > 2.0 + TRACED_MM].all()
+    assert not keeps[exact < 2.0 - TRACED_MM].any()
+    assert 20 < keeps.sum() < 480
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 100])
+def test_a_line_among_many_is_traced_as_if_alone(
+    traced: tuple[MeshDistance, _kernels.Grid], rng: np.random.Generator, count: int
+) -> None:
+    _, grid = traced
+    lines = rng.uniform(-40.0, 40.0, (count, 2, 3))  # some leave the grid
+    lines[::7, 1] = lines[::7, 0]  # and some have no length
+    for limits in ((_kernels.FAR, -_kernels.FAR), (3.001, 3.0)):
+        alone = [_traced(grid, lines[i : i + 1], *limits)[0] for i in range(count)]
+        assert _traced(grid, lines, *limits).tolist() == alone

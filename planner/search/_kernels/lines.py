@@ -21,6 +21,7 @@ from geometry._kernels import (
     interpolate,
     segment_crossings,
     segment_query,
+    trace_lines,
     winding_number,
 )
 
@@ -223,6 +224,8 @@ def estimate(family, grid, skin, lines, slack):
 
     -FAR where a line misses window, cone or target, or is too long.
     """
+    paths, count = np.empty(lines.shape[0], np.int64), 0
+    gates, tips = np.empty((lines.shape[0], 3)), np.empty((lines.shape[0], 3))
     for i in range(lines.shape[0]):
         x = lines[i]
         slack[i] = -FAR
@@ -236,15 +239,14 @@ def estimate(family, grid, skin, lines, slack):
         t_skin = skin_exit(family, skin, start, step)
         if t_skin > 0.0 or (t_in - t_skin) * speed > family.usable:
             continue
-        t, slack[i] = t_in, FAR
-        while True:
-            value, error = interpolate(
-                grid, start[0] + t * step[0], start[1] + t * step[1], start[2] + t * step[2]
-            )
-            slack[i] = min(slack[i], value)
-            if t <= 0.0:
-                break
-            t = max(t - max(1.0, 0.5 * value) / speed, 0.0)
+        for k in range(3):
+            gates[count, k], tips[count, k] = start[k], start[k] + t_in * step[k]
+        paths[count] = i
+        count += 1
+    least = np.empty(count)
+    trace_lines(grid, gates[:count], tips[:count], FAR, -FAR, least)
+    for i in range(count):
+        slack[paths[i]] = least[i]
 
 
 @numba.njit(**OPTIONS)
