@@ -171,7 +171,7 @@ def _walk(
     for _ in range(LONGEST_STEPS):
         at = points[-1] + STEP_MM * direction
         depth = _depth(grid, at, radius)
-        if depth < THIN * radius:
+        if depth < THIN * radius or _is_cut(grid, at, direction, radius):
             end = BarEnd(point=points[-1], outward=direction, in_head=False, exit=at)
             return points, end, passed
         if depth > THICK * radius + THICK_MM:
@@ -194,6 +194,16 @@ def _walk(
             return kept, end, passed
     end = BarEnd(point=points[-1], outward=direction, in_head=False, exit=points[-1])
     return points, end, passed
+
+
+def _is_cut(grid: SolidGrid, point: Point, direction: Vector, radius: float) -> bool:
+    """Tell whether there is no metal at all across a line, at a point or half a step before."""
+    for at in (point - 0.5 * STEP_MM * direction, point):
+        values, offset = _window(grid, at, radius)
+        across = np.abs(offset @ direction) <= 0.6 * grid.spacing_mm
+        if not (values[across] > 0.0).any():
+            return True
+    return False
 
 
 def _turns(points: list[Point]) -> bool:

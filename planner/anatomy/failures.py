@@ -14,6 +14,7 @@ from geometry.arrays import Point, Points, Vector, unit
 from geometry.exact import MeshDistance
 from geometry.frames import angle_between
 from geometry.mesh import Problem
+from planner.anatomy.body import surface_of
 from planner.anatomy.findings import warning
 from planner.anatomy.holding import BoneSolid, held
 from planner.anatomy.model import CageEnds, RodLine, ScrewAxis, VertebraAnatomy
@@ -21,6 +22,7 @@ from planner.case import Structure
 
 OFF_ROD_MM = 3.0  # a head's gap to the rod that other heads hold [A]
 ON_ROD_MM = 1.0
+HEAD_POINTS = 300
 REACH_MM = 40.0  # from a head to a rod that might hold it
 OFF_BONE_MM = 8.0  # from the shaft's beginning to bone [A]
 BEYOND_BONE_MM = 2.0  # of a tip [A]
@@ -61,7 +63,7 @@ def pull_out(axis: ScrewAxis, bones: tuple[BoneSolid, ...]) -> list[Problem]:
         message = f"the tip stands {beyond:.1f} mm beyond the bone (failure type 2 if it cut out)"
         found.append(warning("tip-out-of-bone", message))
     if between > OUTSIDE_MM:
-        message = f"{between:.1f} mm of the shaft lie outside bone between its two ends"
+        message = f"the shaft runs {between:.1f} mm outside bone between its two ends"
         found.append(warning("shaft-leaves-bone", message))
     return found
 
@@ -101,7 +103,8 @@ def heads_off_rods(
         head = _head_points(axis, structure)
         if axis.has_head and len(head) and queries:
             gaps[name] = min(
-                (min(abs(query.point(p)[0]) for p in head), rod) for rod, query in queries.items()
+                (min(max(0.0, query.point(p)[0]) for p in head), rod)
+                for rod, query in queries.items()
             )
     holding = {rod for gap, rod in gaps.values() if gap < ON_ROD_MM}
     return {
@@ -118,11 +121,13 @@ def heads_off_rods(
 
 
 def _head_points(axis: ScrewAxis, structure: Structure) -> Points:
-    """Return some vertices of a screw's head."""
+    """Return some points on the surface of a screw's head, and on the axis through it."""
     along = unit(axis.tip_mm - axis.head_mm)
-    vertices = structure.mesh.vertices
-    head = vertices[(vertices - axis.head_mm) @ along < -1.0]
-    return head[:: 1 + len(head) // 150]
+    points = np.concatenate([structure.mesh.vertices, surface_of(structure.mesh).points])
+    behind = (points - axis.head_mm) @ along
+    head = points[behind < -1.0]
+    middle = axis.head_mm + np.linspace(min(-1.0, behind.min()), -1.0, 25)[:, None] * along
+    return np.concatenate([head[:: 1 + len(head) // HEAD_POINTS], middle])
 
 
 def rods_in_two(

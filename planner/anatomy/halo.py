@@ -12,7 +12,7 @@ from jaxtyping import Float
 from geometry.arrays import Point, Points, unit
 from geometry.exact import MeshDistance
 from geometry.mesh import TriangleMesh, triangle_mesh
-from planner.anatomy.holding import BESIDE_MM
+from planner.anatomy.body import surface_of
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.anatomy.slices import frame_along
 from planner.case import Structure
@@ -22,6 +22,7 @@ THICKNESSES_MM = (0.5, 4.0)  # that a gap between shaft and bone may have and be
 FROM = 0.25  # of the shaft, from the head: the halo counts from inside the bone [A]
 TO = 0.95
 OFF_CORTEX_MM = 0.4  # a modelled lucency ends this far inside the bone's surface [A]
+BESIDE_MM = 0.5  # from the lucency's wall, where bone must be that holds it
 STATION_MM = 1.0
 TURNS = 24
 LEAST_RADIAL_MM = 0.05
@@ -76,11 +77,21 @@ def halo_radius(axis: ScrewAxis, halos: Sequence[Structure], bone: Structure) ->
     if not own:
         thickness, note = _thickness(axis, bone)
         return HaloRadius(radius_mm=shaft + thickness, modelled=True, note=note)
-    along, radial = _cylindrical(own[0].mesh.vertices, axis)
-    outer = radial[(along > FROM) & (along < TO) & (radial > shaft)]
-    radius = float(np.median(outer)) if len(outer) else shaft + THICKNESS_MM
+    outer = _outer(own[0].mesh.vertices, axis)
+    if len(outer) == 0:  # long triangles
+        outer = _outer(surface_of(own[0].mesh).points, axis)
+    if len(outer) == 0:
+        note = f"{own[0].name} does not surround {axis.structure}: {THICKNESS_MM} mm is assumed"
+        return HaloRadius(radius_mm=shaft + THICKNESS_MM, modelled=True, note=note)
+    radius = float(np.median(outer))
     note = f"outer radius {radius:.1f} mm of the lucency {own[0].name}"
     return HaloRadius(radius_mm=radius, modelled=False, note=note)
+
+
+def _outer(points: Points, axis: ScrewAxis) -> Float[np.ndarray, " k"]:
+    """Return how far from the axis points about the middle of the shaft lie outside it, mm."""
+    along, radial = _cylindrical(points, axis)
+    return radial[(along > FROM) & (along < TO) & (radial > 0.5 * axis.diameter_mm)]
 
 
 def _around(halo: Structure, axis: ScrewAxis) -> bool:
@@ -152,7 +163,7 @@ def modelled_halo(
     shaft = axis.tip_mm - axis.head_mm
     length = float(np.linalg.norm(shaft))
     along = unit(shaft)
-    inside = _span_in_bone(axis, distance)
+    inside = _span_in_bone(axis, distance, 0.5 * axis.diameter_mm + thickness + BESIDE_MM)
     if inside is None:
         return Unavailable(reason=f"the shaft of {axis.structure} does not lie in {bone.name}")
     start, stop = inside[0] * length, min(inside[1] * length, length)
@@ -188,10 +199,11 @@ def _thickness(axis: ScrewAxis, bone: Structure) -> tuple[float, str]:
     )
 
 
-def _span_in_bone(axis: ScrewAxis, distance: MeshDistance) -> tuple[float, float] | None:
+def _span_in_bone(
+    axis: ScrewAxis, distance: MeshDistance, beside: float
+) -> tuple[float, float] | None:
     """Return from where to where along a shaft (0 head, 1 tip) bone is about it."""
     shaft = axis.tip_mm - axis.head_mm
-    beside = 0.5 * axis.diameter_mm + BESIDE_MM
     spokes = _spokes(axis)[:: TURNS // 6]
     shares = np.linspace(0.0, 1.0, 41)
     held = []

@@ -74,7 +74,9 @@ def _centreline(mesh: TriangleMesh) -> tuple[Points, float] | Unavailable:
     return np.concatenate([first[None], line, last[None]]), diameter
 
 
-def _centroids(mesh: TriangleMesh, line: Points, tangents: Points) -> tuple[Points, list[float]]:
+def _centroids(
+    mesh: TriangleMesh, line: Points, tangents: Points
+) -> tuple[Float[np.ndarray, "k 3"], list[float]]:
     """Move each point of a line to the centroid of the section there; drop those off the mesh."""
     middles, areas = [], []
     for point, tangent in zip(line, tangents, strict=True):

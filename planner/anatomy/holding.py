@@ -12,7 +12,7 @@ from planner.case import Kind, Structure
 
 POINTS = 12
 FROM = 0.3  # of the shaft, from the head: what lies behind is in the back of the bone or outside
-BESIDE_MM = 2.5  # from the shaft's surface: bone there holds a shaft that left a hole in the mesh
+BESIDE_MM = 4.0  # from the shaft's surface: bone there holds a shaft that left a hole in the mesh
 RING = 6
 LEAST_SHARE = 0.25  # of the shaft's points
 

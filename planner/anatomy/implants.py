@@ -29,7 +29,7 @@ from planner.anatomy.model import (
     Unavailable,
     VertebraAnatomy,
 )
-from planner.anatomy.screw import ScrewReading, screw_reading
+from planner.anatomy.screw import ScrewReading, large_pieces, screw_reading
 from planner.anatomy.shaft import long_axis
 from planner.case import HARDWARE, Case, Kind, Side, Structure
 
@@ -137,7 +137,8 @@ class Implants:
                 return Apart(screws={}, rods={}, crosslinks={}, findings=())
         if structure.kind is Kind.ROD:
             line = rod_line(structure, up=self._axes_near(structure.mesh.vertices.mean(axis=0))[2])
-            if isinstance(line, RodLine) and _lies_along(structure.mesh, line):
+            whole = structure.primitive is not None or len(large_pieces(structure.mesh)) == 1
+            if isinstance(line, RodLine) and whole and _lies_along(structure.mesh, line):
                 return Apart(screws={}, rods={name: line}, crosslinks={}, findings=())
         return None
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
@@ -25,6 +26,7 @@ ROW_MM = 8.0  # in height, between the instruments of one row
 LEAST_SHAFT_MM = 14.0
 LEAST_ROD_MM = 8.0
 ROD_STEP_MM = 1.0
+LEAST_STRETCH = 10  # points of a free stretch of a rod, to be measured
 FUSED = 0.8  # confidence in what was taken out of a block
 AGREES_RAD = np.radians(8.0)
 AGREES_MM = 10.0
@@ -170,6 +172,8 @@ def _rod(name: str, mesh: TriangleMesh, bar: Bar) -> RodLine:
     """Measure one rod: sections across its free stretches, a smooth line through its heads."""
     gaps = np.linalg.norm(np.diff(bar.points, axis=0), axis=1)
     stretches = np.split(bar.points, np.flatnonzero(gaps > 2.5 * STEP_MM) + 1)
+    long = [s for s in stretches if len(s) >= LEAST_STRETCH]  # stubs beyond a head lead astray
+    stretches = long or [bar.points]
     middles, areas = [], []
     for stretch in stretches:
         points, area = _sections(mesh, stretch, bar.radius)
@@ -191,10 +195,12 @@ def _rod(name: str, mesh: TriangleMesh, bar: Bar) -> RodLine:
     )
 
 
-def _sections(mesh: TriangleMesh, line: Points, radius: float) -> tuple[Points, Points]:
+def _sections(
+    mesh: TriangleMesh, line: Points, radius: float
+) -> tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, " a"]]:
     """Return the centroids of sections across a stretch of a rod, and their areas square to it."""
     whole = line, np.full(1, np.pi * radius**2)
-    if len(line) < 6:
+    if len(line) < LEAST_STRETCH:
         return whole
     first, axis = line[0], unit(line[-1] - line[0])
     length = float((line[-1] - first) @ axis)

@@ -179,7 +179,7 @@ def _shafts(mesh: TriangleMesh) -> list[Shaft] | Unavailable:
     """Return the shafts of a mesh's pieces, longest first; lumps such as a tulip are none."""
     found = []
     why = Unavailable(reason="the screw is too small to have a shaft")
-    for piece in _pieces(mesh):
+    for piece in large_pieces(mesh):
         centre, axis, slender = long_axis(piece)
         shaft = fitted_shaft(piece, centre, axis)
         if isinstance(shaft, Unavailable):
@@ -198,7 +198,7 @@ def _shafts(mesh: TriangleMesh) -> list[Shaft] | Unavailable:
     return sorted(found, key=lambda s: s.low - s.high) or why
 
 
-def _pieces(mesh: TriangleMesh) -> list[TriangleMesh]:
+def large_pieces(mesh: TriangleMesh) -> list[TriangleMesh]:
     """Return the connected pieces that are long enough to matter."""
     label = components(mesh.faces)
     if label.max(initial=0) == 0:

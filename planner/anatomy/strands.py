@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.ndimage import label, maximum_filter
 from scipy.spatial import cKDTree
 
@@ -18,6 +18,7 @@ from planner.anatomy.solid_grid import SolidGrid
 NEAR_MM = 2.4  # a cell on a middle is about as deep as any so near
 AS_DEEP = 0.78
 LEAST_DEPTH_MM = 0.9
+MOST_DEPTH_MM = 7.0  # deeper metal is no bar, nor next to one
 LEAST_LENGTH_MM = 7.0
 STEP_MM = 2.0
 LARGEST_SPREAD_MM = 1.3  # of the middle's cells across a bar
@@ -48,7 +49,7 @@ def strands(grid: SolidGrid) -> list[Strand]:
     depth = grid.depth_mm
     size = 2 * round(NEAR_MM / grid.spacing_mm) + 1
     deepest = maximum_filter(depth, size=size)
-    middle = (depth >= AS_DEEP * deepest) & (depth >= LEAST_DEPTH_MM)
+    middle = (depth >= AS_DEEP * deepest) & (depth >= LEAST_DEPTH_MM) & (deepest < MOST_DEPTH_MM)
     found = []
     for points in _groups(grid, middle):
         bar = _bar(grid, points)
@@ -62,7 +63,9 @@ def strands(grid: SolidGrid) -> list[Strand]:
     return sorted(long, key=lambda b: -b.length)
 
 
-def _groups(grid: SolidGrid, chosen: Bool[np.ndarray, "nx ny nz"]) -> list[Points]:
+def _groups(
+    grid: SolidGrid, chosen: Bool[np.ndarray, "nx ny nz"]
+) -> list[Float[np.ndarray, "_ 3"]]:
     """Return the centres of cells that touch, group by group."""
     labels, count = label(chosen, structure=np.ones((3, 3, 3)))
     cells = np.argwhere(chosen)
@@ -99,7 +102,7 @@ def _bar(grid: SolidGrid, points: Points) -> Strand | None:
     return Strand(points=line, radius=float(np.median(grid.depths(line))) + 0.25 * grid.spacing_mm)
 
 
-def _shadow(end: Points, line: Points) -> Points:
+def _shadow(end: Float[np.ndarray, "1 3"], line: Points) -> Float[np.ndarray, "1 3"]:
     """Return an end put onto the line through two points, or as it is if they are one."""
     step = line[-1] - line[0]
     length = float(step @ step)
@@ -108,7 +111,7 @@ def _shadow(end: Points, line: Points) -> Points:
     return line[:1] + ((end[0] - line[0]) @ step / length) * step[None]
 
 
-def _without_crossings(grid: SolidGrid, points: Points) -> list[Points]:
+def _without_crossings(grid: SolidGrid, points: Points) -> list[Float[np.ndarray, "_ 3"]]:
     """Return the groups that are left without the cells about which the group is no line."""
     tree = cKDTree(points)
     keep = np.zeros(len(points), dtype=bool)
