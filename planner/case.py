@@ -135,7 +135,7 @@ class Case:
         digest: SHA-256 over the canonical content (LPS, mm), hex.
         patient_position: Position during the procedure, where stated.
         findings: Per level: ``lamina_removed``, ``height_loss_percent`` and so on.
-        landmarks: Anatomy stated by the caller: kept, not used yet (a plan says so).
+        landmarks: Anatomy stated by the caller, by level, in place of what is derived.
         provenance: Where the data came from, as given.
         warnings: Findings about the case as a whole (overlaps, mirror suspicion ...).
     """

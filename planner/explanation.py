@@ -94,8 +94,8 @@ def notes(question: Question) -> tuple[str, ...]:
     said += [*derived_here(question), *missing_here(question)]
     if not case.of_kind(Kind.SKIN):
         said.append("no skin in the case: entries lie on a stated stand-off plane")
-    if case.landmarks:
-        said.append("landmarks in the case are kept but not used: anatomy is read from the meshes")
+    if question.bone.level in case.landmarks:
+        said.append("landmarks given in the case stand in place of what the mesh shows")
     said += _clinical(question)
     return tuple(said)
 

@@ -37,7 +37,7 @@ UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
 SLIDE_MM = 1.2  # how far apart sections are compared
 TILT = 0.14
 STEPS = 30
-SETTLED = 1e-9
+SETTLED = 1e-7
 FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
 LEAST_CUTS = 16  # of 19; ten unknowns are fitted
 
@@ -50,14 +50,17 @@ class _Isthmus:
     axis: Vector
 
 
-def pedicle(bone: Slicer, box: BodyBox, side: Side, level: str | None) -> Pedicle | Unavailable:
+def pedicle(
+    bone: Slicer, box: BodyBox, side: Side, level: str | None, *, drawn: TriangleMesh | None = None
+) -> Pedicle | Unavailable:
     """Find one pedicle of a vertebra.
 
     Args:
-        bone: The vertebra, patient LPS, mm.
+        bone: The vertebra, patient LPS, mm, as it is searched in.
         box: Its body, in the same frame.
         side: Which pedicle.
         level: For where to start and for the range check against the literature; may be unknown.
+        drawn: The vertebra as it is measured, if that is another mesh.
 
     Returns:
         The pedicle, or why it was not found.
@@ -74,7 +77,7 @@ def pedicle(bone: Slicer, box: BodyBox, side: Side, level: str | None) -> Pedicl
         if isinstance(found, str) or not _is_plausible(found, box, sign):
             reason = found if isinstance(found, str) else "has its smallest section elsewhere"
             continue
-        pedicle = _described(bone.mesh, found, box, side, level)
+        pedicle = _described(drawn or bone.mesh, found, box, side, level)
         if pedicle.confidence > UNUSUAL:
             return pedicle
         unusual = unusual or pedicle

@@ -16,7 +16,7 @@ from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.pedicle import UNUSUAL, pedicle
 from planner.anatomy.scan_edge import CutEdge
 from planner.anatomy.slicing import Slicer
-from planner.anatomy.solid import Window, closed_up
+from planner.anatomy.solid import Window, calmed, closed_up
 from planner.case import Side
 
 CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
@@ -40,8 +40,8 @@ def both_pedicles(
         level: Its level, if known.
         edges: Where the bone is cut off flat.
     """
-    bone = Slicer(mesh)
-    found = {side: pedicle(bone, box, side, level) for side in Side}
+    bone = Slicer(calmed(mesh))
+    found = {side: pedicle(bone, box, side, level, drawn=mesh) for side in Side}
     if not all(_sound(one) for one in found.values()):
         found = _mended(mesh, box, level, found)
     return _mirrored({side: _uncut(one, edges) for side, one in found.items()}, box)

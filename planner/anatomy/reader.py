@@ -1,10 +1,14 @@
 """Reads the anatomy of one case, each structure when it is first asked for and only once."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from geometry.arrays import Point, Rotation
 from planner.anatomy.hardware import CRANIAL, LEFT
 from planner.anatomy.implants import Implants
+from planner.anatomy.landmarks import with_landmarks
+from planner.anatomy.levels import told_levels
 from planner.anatomy.model import (
     CageEnds,
     HardwareAnatomy,
@@ -29,7 +33,10 @@ class AnatomyReader:
     def bone(self, bone: Structure) -> VertebraAnatomy | Unavailable:
         """Return the anatomy of a vertebra, or of the first sacral segment."""
         if bone.name not in self._bones:
-            self._bones[bone.name] = self._read(bone)
+            read = self._read(bone)
+            if isinstance(read, VertebraAnatomy) and read.level in self._case.landmarks:
+                read = with_landmarks(read, bone, self._case.landmarks[read.level])
+            self._bones[bone.name] = read
         return self._bones[bone.name]
 
     def screw(self, screw: Structure) -> ScrewAxis | Unavailable:
@@ -55,7 +62,12 @@ class AnatomyReader:
     def _read(self, bone: Structure) -> VertebraAnatomy | Unavailable:
         if bone.kind is Kind.VERTEBRA:
             canals = self._case.of_kind(Kind.CANAL)
-            return vertebra_anatomy(bone, canal=canals[0] if canals else None)
+            level = bone.level or told_levels(self._case).get(bone.name)
+            read = vertebra_anatomy(replace(bone, level=level), canal=canals[0] if canals else None)
+            if isinstance(read, Unavailable) or level == bone.level:
+                return read
+            told = f"the mesh carries no level; its neighbours leave only {level}"
+            return replace(read, warnings=(*read.warnings, told))
         if bone.kind is Kind.SACRUM:
             last = [v for v in self._case.of_kind(Kind.VERTEBRA) if v.level == "L5"]
             above = self.bone(last[0]) if last else None

@@ -46,11 +46,12 @@ def cut_edges(mesh: TriangleMesh, axes: Rotation) -> tuple[CutEdge, ...]:
         axes: Its own axes, one per row.
     """
     found: list[CutEdge] = []
+    used = np.unique(mesh.faces)
     for outward in (*PATIENT, *-PATIENT, *axes, *-axes, *_flattest(mesh)):
         if any(outward @ other.outward > 0.98 for other in found):
             continue
         height = mesh.vertices @ outward
-        end = float(height[np.unique(mesh.faces)].max())
+        end = float(height[used].max())
         shallow, deep = (_area(mesh, height - (end - depth), outward) for depth in DEPTHS_MM)
         if shallow > LEAST_MM2 and deep < GROWTH * shallow:
             last = height > end - DEPTHS_MM[0]

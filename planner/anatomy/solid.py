@@ -21,6 +21,10 @@ from planner.anatomy import _kernels
 CLOSED_MM = 3.8  # radius of the ball: screws up to 7.5 mm leave no channel
 STEP_MM = 0.8
 SMALL_SHARE = 0.03  # of the largest shell's volume; smaller ones say nothing about the whole
+CALM_MM = 3.0
+DENSE_MM = 2.0  # edges longer than this are not smoothed: it would round off the bone
+CALMING = (0.5, -0.53)
+MOST_CALMINGS = 8
 MARGIN_MM = 8.0
 
 
@@ -54,6 +58,27 @@ def outer_solid(mesh: TriangleMesh) -> TriangleMesh:
     kept[largest] = True
     faces = mesh.faces[kept[shell]]
     return TriangleMesh(vertices=mesh.vertices, faces=faces, is_closed=mesh.is_closed)
+
+
+def calmed(mesh: TriangleMesh) -> TriangleMesh:
+    """Return a dense mesh with its roughness smoothed away, to find things in, not to measure.
+
+    Pairs of umbrella steps, one shrinking and one swelling (Taubin 1995), as many as reach about
+    ``CALM_MM`` along the surface. A coarse mesh is returned as it is.
+    """
+    tails, heads = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
+    edge = float(np.median(np.linalg.norm(mesh.vertices[tails] - mesh.vertices[heads], axis=1)))
+    if edge > DENSE_MM:
+        return mesh
+    n = len(mesh.vertices)
+    rows, columns = np.concatenate([tails, heads]), np.concatenate([heads, tails])
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
+    total = np.maximum(np.asarray(graph.sum(axis=1)), 1.0)
+    vertices = mesh.vertices
+    for _ in range(int(np.clip(round((CALM_MM / edge) ** 2), 1, MOST_CALMINGS))):
+        for share in CALMING:
+            vertices = vertices + share * (graph @ vertices / total - vertices)
+    return TriangleMesh(vertices=vertices, faces=mesh.faces, is_closed=mesh.is_closed)
 
 
 def _shells(mesh: TriangleMesh) -> Int[np.ndarray, " m"]:

@@ -21,7 +21,7 @@ from planner.anatomy.morphometry import ACCEPTED, NORMS
 from planner.anatomy.pedicles import both_pedicles
 from planner.anatomy.scan_edge import cut_edges
 from planner.anatomy.slicing import Slicer, planes_across
-from planner.anatomy.solid import outer_solid
+from planner.anatomy.solid import calmed, outer_solid
 from planner.anatomy.symmetry import MirrorPlane, mirror_plane
 from planner.case import Structure
 
@@ -50,17 +50,18 @@ def vertebra_anatomy(
         bone swaps left and right; which side is left is read off LPS x.
     """
     mesh = outer_solid(bone.mesh)
-    mirror = mirror_plane(mesh)
-    rough = rough_box(mesh, mirror, canal.mesh if canal else None)
+    calm = calmed(mesh)
+    mirror = mirror_plane(calm)
+    rough = rough_box(calm, mirror, canal.mesh if canal else None)
     if isinstance(rough, Unavailable):
         return rough
-    settled = _settled(mesh, rough)
+    settled = _settled(calm, rough)
     if isinstance(settled, Unavailable):
         return settled
     box, faces = settled
-    edges = cut_edges(mesh, box.axes)
+    edges = cut_edges(calm, box.axes)
     is_cut = any(edge.within(box.centre, box.axes, BODY_REACH * box.half) for edge in edges)
-    if not is_cut and _holds_another(mesh, box):
+    if not is_cut and _holds_another(calm, box):
         return Unavailable(reason=FUSED)
     body = measured_body(mesh, box, faces)
     confidence, cause = _trust(body, faces, mirror, bone.level)

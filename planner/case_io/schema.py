@@ -157,7 +157,7 @@ class FindingsDocument(_Document):
 
 
 class LandmarksDocument(_Document):
-    """Anatomy of one level as the caller states it: kept with the case, not used yet."""
+    """Anatomy of one level as the caller states it, in place of what is derived."""
 
     body_centre_mm: Triple | None = None
     posterior_wall_mm: Triple | None = None
