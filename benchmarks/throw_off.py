@@ -120,10 +120,10 @@ def _by_pixels(
     disc = offsets[:, None] ** 2 + offsets[None, :] ** 2 <= AROUND_DEG**2
     nearby = maximum_filter(hidden.reshape(len(turned), -1), footprint=disc, mode="nearest").ravel()
     cost = (
-        nearby
+        0.5 * (hidden + nearby)
         + SHORT_COST * (1.0 - np.linalg.norm(np.cross(beams, needle), axis=1))
         + SMEAR_COST * np.abs(beams @ zone.keep_square)
-        + TILT_COST * (1.0 - beams @ e)
+        + TILT_COST * np.linalg.norm(np.cross(beams, e), axis=1)
     )
     near = beams @ e >= math.cos(math.radians(WIDEST_DEG)) - 1e-9
     return float(cost[near & (here | there)].min())

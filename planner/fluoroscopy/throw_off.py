@@ -25,11 +25,11 @@ WIDEST_DEG = 45  # from the true view [A]
 # A view must stay good when angles are set 3 degrees off and the tip lies 10 mm off the isocentre,
 # which is seen up to 0.8 degrees off at 750 mm.
 AROUND_DEG = 4
-# What a view costs beside the share that is hidden around it [A]: a needle seen short, a posterior
-# wall (or, in AP, endplates) seen obliquely, and the tilt from the true view itself.
-SHORT_COST = 0.2
+# What a view costs beside what it hides [A]: a needle seen short, a posterior wall (or, in AP,
+# endplates) seen obliquely, and the tilt from the true view itself.
+SHORT_COST = 0.1
 SMEAR_COST = 0.5
-TILT_COST = 0.1
+TILT_COST = 0.03
 _HALF = 1.25  # tangent of the widest direction, its surroundings and parallax
 _CELLS = 224
 _ROUNDING = 1e-9
@@ -95,8 +95,9 @@ def throw_off(
 ) -> Found | None:
     """Return the cheapest view of a zone within the C-arm's reach, or None if it reaches none.
 
-    ``cost = hidden + 0.2 (1 - |u x d|) + 0.5 |u . k| + 0.1 (1 - |u . e|)``: hidden is the largest
-    overall share within 4 degrees, d the needle, k what to keep square, e the true view.
+    ``cost = (h + n) / 2 + 0.1 (1 - |u x d|) + 0.5 |u . k| + 0.03 |u x e|``: h is the overall share
+    that is hidden, n the largest within 4 degrees, d the needle, k what to keep square, e the true
+    view.
 
     Args:
         zone: Where to look.
@@ -111,13 +112,12 @@ def throw_off(
     reached = c_arm.reaches_each(flat, position)
     mirrored = ~reached & c_arm.reaches_each(-flat, position)
     flat = np.where(mirrored[:, None], -flat, flat)
-    hidden = np.zeros(len(flat))
+    shares = np.zeros(len(flat))
     for shadow, weights in zip(blocked, marks.weights(), strict=True):
-        hidden += shadow.shares(weights, flat, marks.tip_mm[-1], c_arm.source_to_isocentre_mm)
-    nearby = maximum_filter(
-        hidden.reshape(beams.shape[:2]), footprint=_disc(AROUND_DEG), mode="nearest"
-    )
-    cost = nearby + _costs(zone, needle, beams)
+        shares += shadow.shares(weights, flat, marks.tip_mm[-1], c_arm.source_to_isocentre_mm)
+    hidden = shares.reshape(beams.shape[:2])
+    nearby = maximum_filter(hidden, footprint=_disc(AROUND_DEG), mode="nearest")
+    cost = 0.5 * (hidden + nearby) + _costs(zone, needle, beams)
     allowed = (reached | mirrored).reshape(cost.shape) & (
         beams @ zone.axes[2] >= math.cos(math.radians(WIDEST_DEG)) - _ROUNDING
     )
@@ -149,7 +149,7 @@ def _costs(
 ) -> Float[np.ndarray, "r c"]:
     short = 1.0 - np.linalg.norm(np.cross(beams, needle), axis=-1)
     smear = np.abs(beams @ zone.keep_square)
-    tilt = 1.0 - np.abs(beams @ zone.axes[2])
+    tilt = np.linalg.norm(np.cross(beams, zone.axes[2]), axis=-1)
     return SHORT_COST * short + SMEAR_COST * smear + TILT_COST * tilt
 
 

@@ -76,13 +76,14 @@ def test_a_thrown_off_view_costs_no_more_than_the_true_one(views: dict[ViewRole,
         assert view.hidden is not None
         assert view.hidden.nearby is not None
         assert view.needle_length_share is not None
-        return view.hidden.nearby + SHORT_COST * (1.0 - view.needle_length_share)
+        hidden = 0.5 * (view.hidden.overall + view.hidden.nearby)
+        return hidden + SHORT_COST * (1.0 - view.needle_length_share)
 
     for true, thrown_off in (
         (ViewRole.TRUE_AP, ViewRole.THROW_OFF_AP),
         (ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL),
     ):
-        assert cost(views[thrown_off]) <= cost(views[true]) + 1e-9
+        assert cost(views[thrown_off]) <= cost(views[true]) + 0.01  # of a raster's overall share
         hidden = views[thrown_off].hidden
         assert hidden is not None
         assert hidden.nearby is not None
