@@ -1,7 +1,8 @@
 """Checks a proof against the case and the request, without the search that made it.
 
 What it is about is compared in ``proof_statement``; that root boxes hold every line is shown in
-``proof_faces``. Here leaves are shown to fill these boxes and prove their bounds, rule by rule.
+``proof_faces``, how long paths are in ``proof_skin``. Here leaves are shown to fill these boxes and
+to prove their bounds, rule by rule.
 
 Of a line ``x = (a, b, c, d)`` (``proof.model``) the point at t is ``p_x(t) = (1 - t) P + t Q``,
 linear in x. A path starts at its *entry*, where the line, followed backwards from t = 0, first
@@ -32,6 +33,7 @@ from planner.case import Case
 from planner.prepared import PreparedCase
 from planner.proof import LENGTH_RULE, FamilyProof, Leaves, Proof, Why
 from planner.proof_faces import Boxes, Holds, PerLeaf, boxes_of, face_failures
+from planner.proof_skin import entries_beyond, length_rows, planes_in_use, too_long
 from planner.proof_statement import (
     EQUAL,
     EQUAL_MM,
@@ -112,6 +114,8 @@ def family_failures(
         ({Why.TOO_LONG}, too_long, "paths may be short enough"),
         (RUNNING, lambda some: tips_beyond(space, tubes, some), "paths may end before reach_t"),
         (RUNNING, lambda some: in_body(space, tubes, some), "paths may start after back_t"),
+        (RUNNING, lambda some: entries_beyond(space, some), "paths may enter before the plane"),
+        (RUNNING, planes_in_use, "the plane lies askew to some of its lines"),
         ({Why.BREAKS_RULE}, breaks_rule, "lines may keep all rules"),
         (every, lambda _: witnesses_reached(leaves), "a witness lies where some path may not be"),
         (every, lambda _: leaves.bound_mm >= bounds - near, "the bound is below its witnesses'"),
@@ -238,17 +242,6 @@ def in_body(space: Space, tubes: Tubes, boxes: Boxes) -> Holds:
     return holds | (np.max(highest, axis=0) <= offset)
 
 
-def too_long(boxes: Boxes) -> Holds:
-    """All paths of the box are longer than the needle: they run from back_t to reach_t at least.
-
-    From P to Q a line is no shorter than the centre's less what both may move.
-    """
-    first, second = boxes.ends()
-    shortest = np.linalg.norm(second - first, axis=1) - (boxes.rho(0.0) + boxes.rho(1.0))
-    usable = boxes.family.usable_length_mm - ROUNDING_MM
-    return (boxes.reach_t - boxes.back_t) * np.maximum(shortest, 0.0) > usable
-
-
 def witnesses_reached(leaves: Leaves) -> Holds:
     """Every path of a leaf reaches every t of its witnesses: they lie from back_t to reach_t."""
     t, owner = leaves.t, leaves.owner
@@ -282,18 +275,9 @@ def weighed_bounds(space: Space, leaves: Leaves, boxes: Boxes) -> PerLeaf:
 
 
 def rule_rows(leaves: Leaves, held: Boxes) -> Float[np.ndarray, "k 5"]:
-    """Return the row of every weighed rule; ``held`` is the box that weighs it.
-
-    For the needle's length: with ``D = Q - P`` and D0 that of the centre, a path is no shorter than
-    ``(reach_t - back_t) |D| >= (reach_t - back_t) D0 @ D / |D0|``, which is linear in x.
-    """
-    family, (first, second) = held.family, held.ends()
-    whole, runs = second - first, (held.reach_t - held.back_t)[:, None]
-    along = runs * (whole / np.linalg.norm(whole, axis=1, keepdims=True))
-    slopes = (held.axes @ along[..., None])[..., 0] * [-1.0, -1.0, 1.0, 1.0]
-    middle = (along * whole).sum(axis=1) - (slopes * held.x).sum(axis=1)
-    rows = np.column_stack([slopes, family.usable_length_mm - middle])
-    for k, face in enumerate(family.faces):
+    """Return the row of every weighed rule; ``held`` is the box that weighs it."""
+    rows = length_rows(held)
+    for k, face in enumerate(held.family.faces):
         here = (held.face_of == k) & (leaves.rule != LENGTH_RULE)
         rows[here] = face.rules[leaves.rule[here]]
     return rows

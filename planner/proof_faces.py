@@ -200,6 +200,9 @@ class Boxes:
         tip_t: Where a line enters the region: 1, or 0 where it starts inside it.
         reach_t: What all paths are claimed to reach before their tips.
         back_t: What all paths are claimed to reach after their entries.
+        beyond_t: Where all lines are claimed to have passed the plane, followed backwards.
+        normal: Normal of a plane before the skin, away from the body; 0 where there is none.
+        offset_mm: ``normal @ p`` on it.
     """
 
     family: FamilyProof
@@ -211,6 +214,14 @@ class Boxes:
     tip_t: PerLeaf
     reach_t: PerLeaf
     back_t: PerLeaf
+    beyond_t: PerLeaf
+    normal: Float[np.ndarray, "n 3"]
+    offset_mm: PerLeaf
+
+    @property
+    def has_plane(self) -> Holds:
+        """Which boxes have a plane before the skin."""
+        return np.any(self.normal != 0.0, axis=1)
 
     def __getitem__(self, chosen: np.ndarray) -> "Boxes":
         """Return some of the boxes."""
@@ -243,5 +254,6 @@ def boxes_of(family: FamilyProof) -> Boxes:
     return Boxes(
         family=family, face_of=leaves.face_of, x=low + width * (leaves.index + 0.5), h=width / 2.0,
         origins=origins.reshape(-1, 2, 3), axes=axes.reshape(-1, 4, 3), tip_t=tip_t[:, 0],
-        reach_t=leaves.reach_t, back_t=leaves.back_t,
+        reach_t=leaves.reach_t, back_t=leaves.back_t, beyond_t=leaves.beyond_t,
+        normal=leaves.plane[:, :3], offset_mm=leaves.plane[:, 3],
     )  # fmt: skip

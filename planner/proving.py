@@ -116,12 +116,21 @@ def _leaves(case: Case, family: LineFamily, found: searched.Leaves) -> Leaves:
     return Leaves(
         face_of=found.face, level=level, index=index, why=found.why,
         bound_mm=np.where(bound > NO_BOUND_MM, np.inf, bound),
-        reach_t=found.reach, back_t=found.back,
+        reach_t=found.run[:, 0], back_t=found.run[:, 1], beyond_t=found.run[:, 2],
+        plane=_in_patient(family, found.run[:, 3:]),
         first_witness=np.concatenate([[0], np.cumsum(counts)]),
         t=found.at[is_point], weight=found.weight[is_point], structure=structure, face=face, uv=uv,
         first_rule=np.concatenate([[0], np.cumsum(rules)]),
         rule=rule.astype(np.uint16), mu=found.weight[~is_point],
     )  # fmt: skip
+
+
+def _in_patient(family: LineFamily, planes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
+    """Return planes (normal, offset) of the scene's frame in patient LPS."""
+    patient = family.scene.from_patient.inverse()
+    normals = patient.vectors(planes[:, :3])
+    laid = np.any(normals != 0.0, axis=1)
+    return np.column_stack([normals, (planes[:, 3] + normals @ patient.points(np.zeros(3))) * laid])
 
 
 def _cells(

@@ -39,6 +39,8 @@ _ARRAYS: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "bound_mm": ("<f8", ("n",)),
     "reach_t": ("<f8", ("n",)),
     "back_t": ("<f8", ("n",)),
+    "beyond_t": ("<f8", ("n",)),
+    "plane": ("<f8", ("n", 4)),
     "first_witness": ("<i8", ("n + 1",)),
     "t": ("<f8", ("m",)),
     "weight": ("<f8", ("m",)),

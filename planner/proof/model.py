@@ -32,6 +32,7 @@ LARGEST_MU = 1e12
 # How far the weights of a leaf's witnesses, or u + v, may be from one by rounding.
 WEIGHTS_SUM = 1e-9
 FACE_SUM = 1e-12
+UNIT = 1e-9  # how far the length of a normal may be from one
 
 
 LENGTH_RULE = 65535  # stands for: no path is longer than the needle
@@ -61,6 +62,9 @@ class Leaves:
         reach_t: A parameter that every path of the leaf reaches before its tip, or has there.
         back_t: A parameter, at most 0, after which every path of the leaf enters the skin's inside
             no more: its entry lies before it.
+        beyond_t: A parameter, at most back_t, at which all lines of the leaf have passed the plane.
+        plane: A unit normal and an offset, mm: the entry of every path has
+            ``normal @ entry >= offset``. 0 where no plane is laid before the skin.
         first_witness: Leaf i has the witnesses ``first_witness[i]`` to ``first_witness[i + 1]``.
         t: Where on the line a witness measures.
         weight: Its share in the weighted mean of its leaf's witnesses.
@@ -82,6 +86,8 @@ class Leaves:
     bound_mm: Float[np.ndarray, " n"]
     reach_t: Float[np.ndarray, " n"]
     back_t: Float[np.ndarray, " n"]
+    beyond_t: Float[np.ndarray, " n"]
+    plane: Float[np.ndarray, "n 4"]
     first_witness: Int64[np.ndarray, " n_and_1"]
     t: Float[np.ndarray, " m"]
     weight: Float[np.ndarray, " m"]
@@ -103,6 +109,10 @@ class Leaves:
         _require("why", self.why <= max(Why), f"0 to {max(Why)}")
         _require("reach_t", (self.reach_t >= 0.0) & (self.reach_t <= LARGEST), "0 to 1e6")
         _require("back_t", (self.back_t <= 0.0) & (self.back_t >= -LARGEST), "-1e6 to 0")
+        _require("beyond_t", np.abs(self.beyond_t) <= LARGEST, "-1e6 to 1e6")
+        sizes = np.linalg.norm(self.plane[:, :3], axis=1)
+        unit = (np.abs(sizes - 1.0) <= UNIT) | ~self.plane.any(axis=1)
+        _require("plane", unit & (np.abs(self.plane[:, 3]) <= LARGEST), "a unit normal, or all 0")
         self._require_rows("first_witness", self.t)
         self._require_rows("first_rule", self.mu)
         _require("mu", (self.mu >= 0.0) & (self.mu <= LARGEST_MU), "0 to 1e12")

@@ -9,7 +9,7 @@ from geometry import _kernels as mesh_kernels
 from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
 from planner.search.leaves import Leaves, explained
-from planner.search.polish import Optimum, polish, preferences
+from planner.search.polish import Optimum, polish, preferences, rescued
 
 BUDGET_BOXES = 60_000
 # Searched to this gap, so that what is found does not depend on where the search began; once this
@@ -18,6 +18,7 @@ AIM_MM = 0.02
 PATIENCE_BOXES = 3_000
 FLOOR_GAP_MM = 1e-3
 BETTER_MM = 0.02  # a line this much better is climbed from before the search goes on
+LOST_BOXES = 250  # once these, twice these, ... are spent without a path, one is looked for
 SEED_STEPS = (8, 8, 9, 9)
 LIKELY = 400  # lines of the lattice that are measured exactly
 DISTINCT_MM = 4.0
@@ -72,20 +73,25 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
     optima = _optima(family, [*hints, *(_seeds(family) if lattice else ())])
     owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
     boxes = _new_boxes(family, budget)
-    limits = (
-        min(AIM_MM, tolerance_mm), tolerance_mm, float(min(PATIENCE_BOXES, budget)), float(budget),
-        BETTER_MM,
-    )  # fmt: skip
+    gaps, lost = (min(AIM_MM, tolerance_mm), tolerance_mm), LOST_BOXES
     floors = np.unique([radius_mm, *others_mm]) - FLOOR_GAP_MM
     cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
     how, best = _kernels.BETTER, _best(optima)
-    while how == _kernels.BETTER:
+    while how in {_kernels.BETTER, _kernels.LOST}:
         incumbent = np.zeros(4)
+        limits = (
+            *gaps, float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM, float(lost),
+        )  # fmt: skip
         how, found = _kernels.branch(
             family.arrays, family.face_arrays, family.scene.space, boxes, incumbent, best, limits,
             floors, owners, cancelled,
         )  # fmt: skip
-        if found > best:
+        if how == _kernels.LOST:
+            lost *= 2
+            rescue = rescued(family, incumbent)
+            optima = optima if rescue is None else _ranked([rescue, *optima])
+            best = _best(optima)
+        elif found > best:
             optima = _ranked([*_optima(family, [incumbent]), *optima])
             best = _best(optima)
     leaves = explained(family, boxes)
@@ -109,6 +115,7 @@ def _new_boxes(family: LineFamily, budget: int) -> _kernels.Boxes:
     most = 2 * budget + len(roots) + 2
     boxes = _kernels.Boxes(
         np.empty((most, 8)), np.empty(most), np.empty(most, np.uint8), np.empty(most, np.uint8),
+        np.empty((most, 7)),
         np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, np.nan),
         np.full(most, -1, np.int8),
         np.empty(most, np.int32), np.array([len(roots), len(roots), 0, 0]),

@@ -24,8 +24,7 @@ class Leaves:
         face: Index of the face each belongs to.
         why: What settled it (``_kernels.BOUNDED`` ...).
         bound_mm: No path of the leaf has a larger slack; hugely negative where it has no path.
-        reach: Every path of the leaf runs at least to this t.
-        back: No path of the leaf leaves the skin between this t and the gate.
+        run: How far paths of the leaf run (``_kernels.Scratch``): reach, back, beyond, plane.
         first: Leaf i has the rows ``first[i]:first[i + 1]`` of the following.
         row: What a row is: a surface point (0 or more), the length, or a rule.
         weight: Weight of the row.
@@ -38,8 +37,7 @@ class Leaves:
     face: UInt8[np.ndarray, " n"]
     why: UInt8[np.ndarray, " n"]
     bound_mm: Float[np.ndarray, " n"]
-    reach: Float[np.ndarray, " n"]
-    back: Float[np.ndarray, " n"]
+    run: Float[np.ndarray, "n 7"]
     first: Int[np.ndarray, " m"]
     row: Int[np.ndarray, " r"]
     weight: Float[np.ndarray, " r"]
@@ -52,17 +50,16 @@ def explained(family: LineFamily, boxes: _kernels.Boxes) -> Leaves:
     """Return the leaves of a search, each with what bounds it."""
     leaf = np.flatnonzero(boxes.why[: boxes.sizes[0]] != _kernels.SPLIT)
     count = len(leaf)
-    bound, reach, back = np.empty(count), np.empty(count), np.empty(count)
-    first = np.empty(count + 1, dtype=np.int64)
+    bound, first = np.empty(count), np.empty(count + 1, dtype=np.int64)
     most = _kernels.MOST_ROWS * count
     row, weight, at = np.empty(most, dtype=np.int64), np.empty(most), np.empty(most)
     _kernels.explain(
-        family.arrays, family.face_arrays, family.scene.space, boxes, leaf, bound, reach, back,
-        first, row, weight, at,
+        family.arrays, family.face_arrays, family.scene.space, boxes, leaf, bound, first, row,
+        weight, at,
     )  # fmt: skip
     rows, points = int(first[-1]), int(boxes.sizes[2])
     return Leaves(
         box=boxes.shape[leaf], face=boxes.face[leaf], why=boxes.why[leaf], bound_mm=bound,
-        reach=reach, back=back, first=first, row=row[:rows].copy(), weight=weight[:rows].copy(),
+        run=boxes.run[leaf], first=first, row=row[:rows].copy(), weight=weight[:rows].copy(),
         at=at[:rows].copy(), points=boxes.points[:points].copy(), owner=boxes.info[:points].copy(),
     )  # fmt: skip

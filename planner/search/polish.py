@@ -29,6 +29,8 @@ TRUST_MM = 4.0
 SETTLED_MM = 1e-3
 SOLVER_TOLERANCE = 1e-11
 RESTORATIONS = 6
+RESCUES = 40
+GRAZING = 0.1  # cosine between a line and the skin's normal below which its plane says nothing
 INSET_MM = 1e-6  # rules are kept by this much, so that rounding cannot break them
 
 CURVATURE = sparse.csc_matrix(np.diag([1.0, 1.0, 1.0, 1.0, 0.0]))
@@ -98,23 +100,46 @@ def _witnesses(family: LineFamily, x: Numbers) -> Float[np.ndarray, "k 4"]:
     return found
 
 
-def _restored(family: LineFamily, x: Numbers) -> Numbers:
+def rescued(family: LineFamily, x: Numbers) -> Optimum | None:
+    """Climb from the path nearest to a line that is none, if it can be found."""
+    x = _restored(family, x, RESCUES)
+    return polish(family, x) if family.slack(x) > -mesh_kernels.FAR else None
+
+
+def _restored(family: LineFamily, x: Numbers, times: int = RESTORATIONS) -> Numbers:
     """Step back inside rules that curve away from their tangents, the most broken one first."""
-    start, step = _kernels.line_points(family.arrays, x)
-    t_skin = float(_kernels.skin_exit(family.arrays, family.scene.skin.tree, start, step))
+    plane = _entry_plane(family, x)
     rows = _kernels.RULES + len(family.arrays.offsets)
     none, values, slopes = np.empty((0, 4)), np.empty(rows), np.empty((rows, 4))
-    for _ in range(RESTORATIONS):
-        _kernels.constraints(family.arrays, x, none, t_skin, values)
+    for _ in range(times):
+        _kernels.constraints(family.arrays, x, none, plane, values)
         worst = int(values.argmin())
         if values[worst] >= -1e-12:
             break
-        _kernels.constraint_slopes(family.arrays, x, none, t_skin, slopes)
+        _kernels.constraint_slopes(family.arrays, x, none, plane, slopes)
         size = float(slopes[worst] @ slopes[worst])
         if size < 1e-6:
             break
         x = x + slopes[worst] * (INSET_MM - values[worst]) / size
     return x
+
+
+def _entry_plane(family: LineFamily, x: Numbers) -> Float[np.ndarray, " 4"]:
+    """Return normal and offset of the plane of the skin where a line enters, scene frame.
+
+    Square to the line where it grazes the skin.
+    """
+    skin = family.scene.skin
+    if not skin.present:
+        return np.append(skin.plane_normal, skin.plane_offset_mm)
+    start, step = _kernels.line_points(family.arrays, x)
+    entry = start + _kernels.skin_exit(family.arrays, skin.tree, start, step) * step
+    _, found, *_ = mesh_kernels.point_query(skin.tree, *entry, mesh_kernels.FAR)
+    first, second, third = skin.tree.corners[found]
+    normal, ahead = np.cross(second - first, third - first), step / np.linalg.norm(step)
+    if abs(normal @ ahead) <= GRAZING * np.linalg.norm(normal):
+        normal = ahead
+    return np.append(normal, normal @ entry)
 
 
 def _walls(family: LineFamily, x: Numbers, reach_mm: float) -> Float[np.ndarray, "k 3"]:
@@ -139,13 +164,12 @@ def _model_optimum(
     family: LineFamily, x0: Numbers, witnesses: Float[np.ndarray, "k 4"], trust_mm: float
 ) -> tuple[Numbers, float]:
     """Return the best line of the model in a trust region, and the worth the model promises."""
-    start, step = _kernels.line_points(family.arrays, x0)
-    t_skin = float(_kernels.skin_exit(family.arrays, family.scene.skin.tree, start, step))
+    plane = _entry_plane(family, x0)
     rows = len(witnesses) + _kernels.RULES + len(family.arrays.offsets)
     is_slack = (np.arange(rows) < len(witnesses)).astype(np.float64)
     values, slopes = np.empty(rows), np.empty((rows, 4))
-    _kernels.constraints(family.arrays, x0, witnesses, t_skin, values)
-    _kernels.constraint_slopes(family.arrays, x0, witnesses, t_skin, slopes)
+    _kernels.constraints(family.arrays, x0, witnesses, plane, values)
+    _kernels.constraint_slopes(family.arrays, x0, witnesses, plane, slopes)
     # The face by which the tip enters the target is kept by definition, whatever the step.
     entered = (is_slack == 0.0) & (np.abs(values) < INSET_MM) & (np.abs(slopes).max(axis=1) < 1e-6)
     values -= (1.0 - is_slack) * INSET_MM

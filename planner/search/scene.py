@@ -26,7 +26,7 @@ from geometry.frames import RigidTransform
 from geometry.mesh import TriangleMesh
 from planner.case import Case, Kind, Structure
 from planner.policy import Policy, meant_to_pass
-from planner.search._kernels import Space
+from planner.search._kernels import Cells, Space
 
 SPACING_MM = 1.5
 SKIN_SPACING_MM = 5.0
@@ -34,6 +34,10 @@ HOLDER_SPACING_MM = 1.0
 # Box around a vertebra's centre, its own frame: left-right, anterior-posterior, caudal-cranial.
 REGION_LOW_MM = np.array([-85.0, -40.0, -75.0])
 REGION_HIGH_MM = np.array([85.0, 95.0, 75.0])
+# Cells of the skin's triangles, in the same frame: paths may enter further away than bones reach.
+CELL_MM = 10.0
+CELLS_LOW_MM = np.array([-160.0, -40.0, -130.0])
+CELLS_HIGH_MM = np.array([160.0, 280.0, 130.0])
 EMPTY = np.full((1, 3, 3), 1e6)
 
 
@@ -45,6 +49,7 @@ class Skin:
         tree: Triangles of the skin; a far-away dummy where there is none.
         present: Whether the case has a skin.
         field: Distance to the skin around the bone.
+        cells: Its triangles by place.
         plane_normal: Posterior normal of the stand-off plane, scene frame.
         plane_offset_mm: ``normal . x`` of the plane, mm.
     """
@@ -52,6 +57,7 @@ class Skin:
     tree: _kernels.Tree
     present: bool
     field: DistanceField
+    cells: Cells
     plane_normal: Vector
     plane_offset_mm: float
 
@@ -94,7 +100,9 @@ class Scene:
     @property
     def space(self) -> Space:
         """The same for the compiled search."""
-        return Space(self.tree, self.field.grid, self.skin.tree, self.skin.field.grid)
+        return Space(
+            self.tree, self.field.grid, self.skin.tree, self.skin.field.grid, self.skin.cells
+        )
 
     def held(
         self, corners: Points, normals: Float[np.ndarray, "k 3"], offsets: Float[np.ndarray, " k"]
@@ -205,9 +213,29 @@ def _skin(case: Case, entered: Structure, frame: RigidTransform, stand_off_mm: f
         cap_mm=_kernels.FAR,
     )  # fmt: skip
     return Skin(
-        tree=tree, present=bool(surfaces), field=distances,
+        tree=tree, present=bool(surfaces), field=distances, cells=_cells(tree.corners),
         plane_normal=np.array([0.0, 1.0, 0.0]), plane_offset_mm=behind,
     )  # fmt: skip
+
+
+def _cells(corners: Float[np.ndarray, "m 3 3"]) -> Cells:
+    """Sort triangles into the cells of a grid that their boxes touch."""
+    counts = np.ceil((CELLS_HIGH_MM - CELLS_LOW_MM) / CELL_MM).astype(np.int64)
+    first = np.floor((corners.min(axis=1) - CELLS_LOW_MM) / CELL_MM).astype(np.int64)
+    last = np.floor((corners.max(axis=1) - CELLS_LOW_MM) / CELL_MM).astype(np.int64)
+    here = np.flatnonzero(((last >= 0) & (first < counts)).all(axis=1))
+    first, last = np.maximum(first[here], 0), np.minimum(last[here], counts - 1)
+    sizes = last - first + 1
+    many = sizes.prod(axis=1)
+    within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+    row = np.repeat(np.arange(len(here)), many)
+    _, y, z = sizes[row].T
+    steps = np.column_stack([within // (y * z), within // z % y, within % z])
+    cell = np.ravel_multi_index((first[row] + steps).T, tuple(counts))
+    order = np.argsort(cell, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=counts.prod()))])
+    which = here[row[order]].astype(np.int32)
+    return Cells(corners, starts, which, CELLS_LOW_MM, counts, CELL_MM)
 
 
 def inside_skin(case: Case, point: Point) -> bool:

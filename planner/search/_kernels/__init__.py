@@ -1,7 +1,7 @@
 """Compiled branch and bound over straight lines through a gate."""
 
 from planner.search._kernels.boxes import examine
-from planner.search._kernels.branch import BETTER, CLOSED, SPENT, STOPPED, Boxes, branch
+from planner.search._kernels.branch import BETTER, CLOSED, LOST, SPENT, STOPPED, Boxes, branch
 from planner.search._kernels.leaves import MOST_ROWS, explain
 from planner.search._kernels.lines import (
     Family,
@@ -23,6 +23,7 @@ from planner.search._kernels.model import (
     ROUNDING_MM,
     SPLIT,
     TOO_LONG,
+    Cells,
     Faces,
     Space,
     box_spread,
@@ -34,6 +35,7 @@ __all__ = [
     "BETTER",
     "BOUNDED",
     "CLOSED",
+    "LOST",
     "MOST_ROWS",
     "NO_RULE",
     "NO_TIP",
@@ -46,6 +48,7 @@ __all__ = [
     "STOPPED",
     "TOO_LONG",
     "Boxes",
+    "Cells",
     "Faces",
     "Family",
     "Space",

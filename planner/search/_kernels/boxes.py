@@ -19,17 +19,18 @@ from planner.search._kernels.model import (
     place,
     value_at,
 )
-from planner.search._kernels.reaches import back_reach, is_too_long, tip_reach
+from planner.search._kernels.reaches import back_reach, tip_reach
+from planner.search._kernels.skin import lay_plane, length_row
 from planner.search._kernels.weighing import weigh
 
 STEP_MM = 1.0
 
 
 @numba.njit(**OPTIONS)
-def rule_rows(family, faces, face, x, h, back, reach, speed, work, count):
+def rule_rows(faces, face, x, h, work, count):
     """Append the rules that cut the box to ``work.rows``; return how many rows there are, or -1.
 
-    -1: the box breaks a rule throughout. The last is the needle's length, by its tangent.
+    -1: the box breaks a rule throughout. The last is the needle's length.
     """
     rows = work.rows
     total = count
@@ -46,19 +47,10 @@ def rule_rows(family, faces, face, x, h, back, reach, speed, work, count):
             rows[total, 4] = room
             work.which[total] = j - faces.first[face]
             total += 1
-    longest = (reach - back) / speed
     spread = 0.0
-    for k in range(4):
-        slope = 0.0
-        for i in range(3):
-            along = work.face[i] - work.gate[i]
-            if k < 2:
-                slope -= along if i == k else 0.0
-            else:
-                slope += along * faces.axes[face, k - 2, i]
-        rows[total, k] = -longest * slope
-        spread += abs(longest * slope) * h[k]
-    rows[total, 4] = family.usable - longest * speed * speed
+    for k in range(5):
+        rows[total, k] = work.length[k]
+        spread += abs(rows[total, k]) * h[k] if k < 4 else 0.0
     if rows[total, 4] < spread:
         work.which[total] = -1
         total += 1
@@ -164,6 +156,25 @@ def ask(space, family, points, count, info, ends, limit, work):
 
 
 @numba.njit(**OPTIONS)
+def run_of(family, faces, space, face, h, speed, work):
+    """Set ``work.run`` and ``work.length``; return whether that settles the box, and why."""
+    run = work.run
+    run[:] = 0.0
+    run[0], possible = tip_reach(family, faces, face, h, speed, work)
+    if not possible:
+        return NO_TIP
+    run[1] = back_reach(family, space, h, speed, work, run[0])
+    longest = length_row(family, faces, face, h, speed, work)
+    if longest >= -ROUNDING_MM and lay_plane(family, faces, space, face, h, speed, work):
+        by_plane = length_row(family, faces, face, h, speed, work)
+        if by_plane > longest:
+            run[3:] = 0.0
+            by_plane = length_row(family, faces, face, h, speed, work)
+        longest = by_plane
+    return TOO_LONG if longest < -ROUNDING_MM else BOUNDED
+
+
+@numba.njit(**OPTIONS)
 def examine(
     family, faces, space, points, info, count, face, x, h, kept, enough, worth, result, work
 ):
@@ -175,38 +186,35 @@ def examine(
         kept: Points that bounded the parent; replaced by those that bound this box.
         enough: A bound this low settles the box.
         worth: A middle line is measured if it may have more slack than this.
-        result: Filled with: bound, back, reach, t of the grid's bound (or NaN), upper bound on the
-            middle line's slack, owner of the deciding point (or -1), number to split.
+        result: Filled with: bound, t of the grid's bound (or NaN), upper bound on the middle
+            line's slack, owner of the deciding point (or -1), number to split.
+        work: Its ``run`` is what the bound rests on.
 
     Returns:
         What settled the box (``BOUNDED``: its bound, even if above ``enough``), and ``count``.
     """
-    result[5] = -1.0
+    result[3] = -1.0
     if outside(family, x, h):
         return NO_WINDOW, count
     speed = place(family, faces, face, x, work)
-    reach, possible = tip_reach(family, faces, face, h, speed, work)
-    result[2], result[3] = reach, math.nan
-    if not possible:
-        return NO_TIP, count
-    back = back_reach(family, space, h, speed, work, reach)
-    too_long, back = is_too_long(family, space, h, back, reach, speed, work)
-    result[1] = back
-    if too_long:
-        return TOO_LONG, count
+    result[1] = math.nan
+    why = run_of(family, faces, space, face, h, speed, work)
+    reach, back = work.run[0], work.run[1]
+    if why != BOUNDED:
+        return why, count
     known, middle = known_points(faces, face, points, kept, h, back, reach, work)
-    total = rule_rows(family, faces, face, x, h, back, reach, speed, work, known)
+    total = rule_rows(faces, face, x, h, work, known)
     if total < 0:
         return NO_RULE, count
-    bound = FAR
+    bound, low = FAR, enough - 2.0 * ROUNDING_MM
     if known > 0:
-        bound = weigh(work.rows, known, total, h, work.weights, work.sums) + ROUNDING_MM
+        bound = weigh(work.rows, known, total, h, low, work.weights, work.sums) + ROUNDING_MM
     if bound > enough:
         by_grid, t, middle_too = nearest(space, h, back, reach, enough, speed, work)
         middle = min(middle, middle_too)
         by_grid += ROUNDING_MM
         if by_grid <= enough and by_grid < bound:
-            result[0], result[3], result[4] = by_grid, t, middle
+            result[0], result[1], result[2] = by_grid, t, middle
             return BOUNDED, count
         # First the tightest place that the grid names; then, should the middle line still look
         # better than what is known, the tightest place there is.
@@ -223,14 +231,14 @@ def examine(
             kept[POINTS - 1] = found
             known, middle_too = known_points(faces, face, points, kept, h, back, reach, work)
             middle = min(middle, middle_too)
-            total = rule_rows(family, faces, face, x, h, back, reach, speed, work, known)
-            bound = weigh(work.rows, known, total, h, work.weights, work.sums) + ROUNDING_MM
+            total = rule_rows(faces, face, x, h, work, known)
+            bound = weigh(work.rows, known, total, h, low, work.weights, work.sums) + ROUNDING_MM
             _keep(kept, known, work)
         if by_grid < bound:
-            bound, result[3] = by_grid, t
-    result[0], result[4], result[6] = bound, middle, _split_axis(h, known, result[3], work)
+            bound, result[1] = by_grid, t
+    result[0], result[2], result[4] = bound, middle, _split_axis(h, known, result[1], work)
     decisive = _keep(kept, known, work)
-    result[5] = float(info[decisive, 0]) if known > 0 else -1.0
+    result[3] = float(info[decisive, 0]) if known > 0 else -1.0
     return BOUNDED, count
 
 

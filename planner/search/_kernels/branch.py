@@ -11,6 +11,7 @@ from planner.search._kernels.boxes import examine
 from planner.search._kernels.lines import line_slack, nearest_on_window, window_distance
 from planner.search._kernels.model import (
     BOUNDED,
+    NO_WINDOW,
     POINTS,
     SPLIT,
     aim_of,
@@ -19,15 +20,16 @@ from planner.search._kernels.model import (
 )
 
 GRID_MM = 1e-5
-CLOSED, SPENT, BETTER, STOPPED = 0, 1, 2, 3
+TINY_MM = 1e-4  # boxes this small are not halved
+CLOSED, SPENT, BETTER, STOPPED, LOST = 0, 1, 2, 3, 4
 
 
 class Boxes(NamedTuple):
     """Every box examined so far, and the heap of those that may still hold something better.
 
     ``shape`` (n, 8): centre and half-widths; ``bound`` (n,); ``face``, ``why`` (n,);
-    ``kept`` (n, 8): surface points that bound it; ``at`` (n,): t at which the grid bounds it,
-    else NaN; ``axis`` (n,): where to split it;
+    ``run`` (n, 7): as ``Scratch.run``; ``kept`` (n, 8): surface points that bound it;
+    ``at`` (n,): t at which the grid bounds it, else NaN; ``axis`` (n,): where to split it;
     ``heap`` (n,): box indices; ``sizes`` (4,): boxes, heap, points, examined;
     ``points`` (m, 4), ``info`` (m, 2): surface points, their owner and triangle.
     """
@@ -36,6 +38,7 @@ class Boxes(NamedTuple):
     bound: np.ndarray
     face: np.ndarray
     why: np.ndarray
+    run: np.ndarray
     kept: np.ndarray
     at: np.ndarray
     axis: np.ndarray
@@ -102,17 +105,19 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
         incumbent: Best line so far (4,); overwritten when a better one is found.
         best: Its slack.
         limits: Gap to close to; gap that is enough once ``patience`` boxes are spent; patience;
-            largest number of boxes; gain at which to return.
+            largest number of boxes; gain at which to return; number of boxes after which to return
+            if there is no line yet. Then, and where the best box is tiny, its middle line is
+            returned for a path to be looked for near it.
         floors: (n,), rising: slacks below which the needles have no safe path.
         owners: (n,) counts of boxes decided by each structure; added to.
         stop: (1,) set from outside to give up.
 
     Returns:
-        How it ended (``CLOSED``, ``SPENT``, ``BETTER``, ``STOPPED``) and the best slack.
+        How it ended (``CLOSED``, ``SPENT``, ``BETTER``, ``STOPPED``, ``LOST``) and the best slack.
     """
-    aim, gap, patience, budget, gain = limits
+    aim, gap, patience, budget, gain, lost = limits
     work = new_scratch()
-    result, line, kept = np.empty(7), np.empty(4), np.empty(POINTS, np.int32)
+    result, line, kept = np.empty(5), np.empty(4), np.empty(POINTS, np.int32)
     x, h = np.empty(4), np.empty(4)
     before = best
     while boxes.sizes[1] > 0:
@@ -128,6 +133,15 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
             return STOPPED, best
         if best > before + gain:
             return BETTER, best
+        first = boxes.heap[0]
+        tiny = max(boxes.shape[first, 4:]) < TINY_MM
+        if tiny or (best == -FAR and boxes.sizes[3] >= lost):
+            if tiny:
+                _pop(boxes)  # to halve it further would tell rounding errors apart
+            place(family, faces, boxes.face[first], boxes.shape[first], work)
+            if aim_of(family, boxes.shape[first], work, incumbent):
+                return LOST, best
+            continue
         parent = _pop(boxes)
         axis, face = boxes.axis[parent], boxes.face[parent]
         whole = axis < 0  # a root is examined as it is
@@ -153,20 +167,22 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
                 boxes.shape[box, k], boxes.shape[box, 4 + k] = x[k], h[k]
             for k in range(POINTS):
                 boxes.kept[box, k] = kept[k]
+            for k in range(7):
+                boxes.run[box, k] = work.run[k] if why != NO_WINDOW else 0.0
             boxes.face[box], boxes.why[box] = face, why
-            boxes.bound[box], boxes.at[box] = -FAR, result[3]
+            boxes.bound[box], boxes.at[box] = -FAR, result[1]
             if why != BOUNDED:
                 continue
             # On a grid, so that boxes with equal bounds come in the same order in every frame.
             bound = math.ceil(result[0] / GRID_MM) * GRID_MM
             boxes.bound[box] = bound
-            if result[5] >= 0.0:
-                owners[int(result[5])] += 1
+            if result[3] >= 0.0:
+                owners[int(result[3])] += 1
             if bound <= enough:
                 continue
-            boxes.axis[box] = int(result[6])
+            boxes.axis[box] = int(result[4])
             _push(boxes, box)
-            if result[4] > best + GRID_MM:
+            if result[2] > best + GRID_MM:
                 if window_distance(family.edges, x[0], x[1]) > 0.0:
                     x[0], x[1] = nearest_on_window(family.edges, x[0], x[1])
                 place(family, faces, face, x, work)

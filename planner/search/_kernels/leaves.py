@@ -8,7 +8,7 @@ import numpy as np
 from geometry._kernels import FAR, OPTIONS
 from planner.search._kernels.boxes import ask, known_points, rule_rows
 from planner.search._kernels.model import BOUNDED, POINTS, new_scratch, place
-from planner.search._kernels.reaches import back_reach, is_too_long, tip_reach
+from planner.search._kernels.skin import length_row
 from planner.search._kernels.weighing import weigh
 
 MOST_ROWS = 24  # points and rules that bound one leaf at most
@@ -66,15 +66,13 @@ def _clean(work, known, total):
 
 
 @numba.njit(**OPTIONS)
-def explain(family, faces, space, boxes, leaves, bound, reach, back, first, which, value, at):
+def explain(family, faces, space, boxes, leaves, bound, first, which, value, at):
     """Find what bounds every leaf.
 
     Args:
         leaves: (n,) boxes that were not split. Points that only the grid knew of are appended to
             ``boxes``.
         bound: (n,) filled: greatest corner value, -FAR where the leaf holds no path.
-        reach: (n,) filled: every path of the leaf runs at least to this t.
-        back: (n,) filled: no path of the leaf leaves the skin between this t and the gate.
         first: (n + 1,) filled: rows of each leaf in the following.
         which: (m,) filled: surface point (>= 0), rule (-2 - index) or needle length (-1).
         value: (m,) filled: weight of the row.
@@ -87,15 +85,15 @@ def explain(family, faces, space, boxes, leaves, bound, reach, back, first, whic
         box = leaves[n]
         face = boxes.face[box]
         first[n + 1] = first[n]
-        bound[n], back[n] = -FAR, 0.0
-        for k in range(4):
-            x[k], h[k] = boxes.shape[box, k], boxes.shape[box, 4 + k]
-        speed = place(family, faces, face, x, work)
-        reach[n], possible = tip_reach(family, faces, face, h, speed, work)
-        back[n] = back_reach(family, space, h, speed, work, reach[n])
-        _, back[n] = is_too_long(family, space, h, back[n], reach[n], speed, work)
+        bound[n] = -FAR
         if boxes.why[box] != BOUNDED:
             continue
+        for k in range(4):
+            x[k], h[k] = boxes.shape[box, k], boxes.shape[box, 4 + k]
+        for k in range(7):
+            work.run[k] = boxes.run[box, k]
+        speed, reach, back = place(family, faces, face, x, work), work.run[0], work.run[1]
+        length_row(family, faces, face, h, speed, work)
         for k in range(POINTS):
             kept[k] = boxes.kept[box, k]
         known, total, greatest = 0, 0, FAR
@@ -114,15 +112,15 @@ def explain(family, faces, space, boxes, leaves, bound, reach, back, first, whic
                 for k in range(1, POINTS):
                     kept[k] = -1
                 kept[0] = found
-            known, _ = known_points(faces, face, boxes.points, kept, h, back[n], reach[n], work)
+            known, _ = known_points(faces, face, boxes.points, kept, h, back, reach, work)
             if known == 0:
                 continue
             if turn == 1:
                 work.at[0], total = t, known
                 work.weights[0] = 1.0
             else:
-                total = rule_rows(family, faces, face, x, h, back[n], reach[n], speed, work, known)
-                weigh(work.rows, known, total, h, work.weights, work.sums)
+                total = rule_rows(faces, face, x, h, work, known)
+                weigh(work.rows, known, total, h, -FAR, work.weights, work.sums)
                 _clean(work, known, total)
             greatest = corner_bound(faces, face, boxes.points, x, h, work, total, known)
         bound[n] = greatest

@@ -19,6 +19,7 @@ from geometry._kernels import OPTIONS, Grid, Tree, interpolate
 ROUNDING_MM = 1e-6
 POINTS = 8  # surface points that a box keeps in mind
 RULES = 24  # rules that a box weighs at most
+MOST_SKIN = 600  # triangles that a plane is laid before at most; past that, halving is cheaper
 
 # Why a box is settled; the numbers of ``planner.proof.Why``. The last: it was split.
 BOUNDED, NO_WINDOW, NO_RULE, NO_TIP, TOO_LONG, SPLIT = 0, 1, 2, 3, 4, 255
@@ -39,13 +40,32 @@ class Faces(NamedTuple):
     first: np.ndarray
 
 
+class Cells(NamedTuple):
+    """Triangles of the skin by the cells of a grid that their boxes touch, scene frame.
+
+    ``corners`` (m, 3, 3); ``first`` (n + 1,), ``which`` (k,): triangles of each cell; ``origin``
+    (3,), ``counts`` (3,), ``edge``: the grid, cells in C order.
+    """
+
+    corners: np.ndarray
+    first: np.ndarray
+    which: np.ndarray
+    origin: np.ndarray
+    counts: np.ndarray
+    edge: float
+
+
 class Space(NamedTuple):
-    """What boxes are measured against: obstacles and skin, as trees and as grids."""
+    """What boxes are measured against: obstacles and skin, as trees and as grids.
+
+    ``cells``: the skin's triangles by place.
+    """
 
     tree: Tree
     grid: Grid
     skin: Tree
     skin_grid: Grid
+    cells: Cells
 
 
 class Scratch(NamedTuple):
@@ -54,7 +74,10 @@ class Scratch(NamedTuple):
     ``gate``, ``face``, ``start``, ``step`` (3,): its middle line, in gate coordinates and in the
     scene's; ``rows`` (n, 5), ``at`` (n,), ``weights`` (n,), ``sums`` (4, 5): its bounds (see
     ``weighing``), their t and ``near`` (n,), the inverse distance there; ``which`` (n,): surface
-    point or rule of a row.
+    point or rule of a row. ``run`` (7,): between reach and back all paths of the box run; beyond
+    and a plane (normal, offset), scene frame, zero where there is none (see ``skin``), which is
+    made in ``plane`` (4,) and its slopes in ``slopes`` (4,); ``length`` (5,): the needle's length
+    as a rule; ``near_skin``: triangles.
     """
 
     gate: np.ndarray
@@ -67,6 +90,11 @@ class Scratch(NamedTuple):
     weights: np.ndarray
     sums: np.ndarray
     which: np.ndarray
+    run: np.ndarray
+    plane: np.ndarray
+    slopes: np.ndarray
+    length: np.ndarray
+    near_skin: np.ndarray
 
 
 @numba.njit(**OPTIONS)
@@ -76,6 +104,7 @@ def new_scratch():
     return Scratch(
         np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty((most, 5)), np.empty(most),
         np.empty(most), np.empty(most), np.empty((4, 5)), np.empty(most, np.int64),
+        np.empty(7), np.empty(4), np.empty(4), np.empty(5), np.empty(MOST_SKIN, np.int32),
     )  # fmt: skip
 
 

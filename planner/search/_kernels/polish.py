@@ -16,15 +16,21 @@ RULES = 6
 
 
 @numba.njit(**OPTIONS)
-def constraints(family, x, witnesses, t_skin, out):
+def constraints(family, x, witnesses, plane, out):
     """Fill ``out`` with the slack towards each witness, then the room under each rule.
 
-    ``witnesses`` (k, 4): surface points and offsets, scene frame. Rules, in order: window, length,
+    ``witnesses`` (k, 4): surface points and offsets, scene frame. ``plane`` (4,): normal and offset
+    of the plane that stands for the skin where the line enters. Rules, in order: window, length,
     cone (four), then target faces at the tip.
     """
     start, step = line_points(family, x)
     t_in, t_out = target_interval(family, x)
     t_tip = max(tip_of(family, x, start, step), t_in)
+    height, rate = plane[3], 0.0
+    for k in range(3):
+        height -= plane[k] * start[k]
+        rate += plane[k] * step[k]
+    t_skin = height / rate
     length2 = step[0] ** 2 + step[1] ** 2 + step[2] ** 2
     count = witnesses.shape[0]
     for i in range(count):
@@ -51,15 +57,15 @@ def constraints(family, x, witnesses, t_skin, out):
 
 
 @numba.njit(**OPTIONS)
-def constraint_slopes(family, x, witnesses, t_skin, out):
+def constraint_slopes(family, x, witnesses, plane, out):
     """Fill ``out`` (m, 4) with central differences of ``constraints``."""
     rows = out.shape[0]
     ahead, behind, moved = np.empty(rows), np.empty(rows), x.copy()
     for k in range(4):
         moved[k] = x[k] + NUDGE_MM
-        constraints(family, moved, witnesses, t_skin, ahead)
+        constraints(family, moved, witnesses, plane, ahead)
         moved[k] = x[k] - NUDGE_MM
-        constraints(family, moved, witnesses, t_skin, behind)
+        constraints(family, moved, witnesses, plane, behind)
         moved[k] = x[k]
         for i in range(rows):
             out[i, k] = (ahead[i] - behind[i]) / (2.0 * NUDGE_MM)

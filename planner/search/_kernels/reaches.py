@@ -1,14 +1,12 @@
-"""How far all paths of a box run: to the tip, to the skin, and whether that is too long."""
+"""How far all paths of a box run: to the tip, and back towards the skin."""
 
 import math
 
 import numba
 
 from geometry._kernels import FAR, OPTIONS, point_query, segment_crossings
-from planner.search._kernels.lines import skin_exit, within_skin
 from planner.search._kernels.model import ROUNDING_MM, box_spread, value_at
 
-NEAR_LIMIT_MM = 12.0  # within this of the needle's length the skin is asked exactly
 FINE_MM = 0.5  # boxes thinner than this ask the holders' triangles
 TRIES = 60
 OUT_MM = 400.0  # beyond everything
@@ -24,7 +22,8 @@ def back_reach(family, space, h, speed, work, tip):
         return _plane_reach(family, h, speed, work)
     t, clear = 0.0, FAR
     value, error = value_at(space.skin_grid, work, t)
-    last = min(tip - family.usable / speed, 0.0)
+    shortest = max(speed - box_spread(h, 0.0) - box_spread(h, 1.0), 0.5 * speed)
+    last = min(tip - family.usable / shortest - ROUNDING_MM, 0.0)
     while t > last:
         depth = value - error
         room = depth - max(box_spread(h, 0.0), box_spread(h, t))
@@ -92,9 +91,12 @@ def _apart_from_holders(family, h, work, t):
         return value - error
     # Near the surface of a holder, the grid cannot tell a thin box where it is.
     p = work.start + t * work.step
-    if segment_crossings(family.holders, p, p + OUT_MM * family.axis).shape[0] % 2 == 1:
-        return 0.0
-    apart, _, _, _, _ = point_query(family.holders, p[0], p[1], p[2], FAR)
+    known_outside = value > error
+    if not known_outside:
+        hits = segment_crossings(family.holders, p, p + OUT_MM * family.axis)
+        if hits.shape[0] % 2 == 1:
+            return 0.0
+    apart, _, _, _, _ = point_query(family.holders, p[0], p[1], p[2], value + error + FINE_MM)
     return apart
 
 
@@ -109,25 +111,3 @@ def has_left(family, h, work, t):
         if room > box_spread(h, t) + ROUNDING_MM:
             return True
     return False
-
-
-@numba.njit(**OPTIONS)
-def is_too_long(family, space, h, back, reach, speed, work):
-    """Whether every path of the box is longer than the needle, and the ``back`` that shows it."""
-    shortest = speed - math.hypot(h[0], h[1]) - math.hypot(h[2], h[3])
-    if shortest <= 0.0:
-        return False, back
-    if (reach - back) * shortest > family.usable:
-        return True, back
-    # The grid stops short of the skin: where that may decide, ask the skin itself.
-    needed = reach - family.usable / shortest
-    if not family.has_skin or needed >= back:
-        return False, back
-    if (back - needed) * speed > NEAR_LIMIT_MM:
-        return False, back
-    if skin_exit(family, space.skin, work.start, work.step) >= needed:
-        return False, back
-    width = max(box_spread(h, 0.0), box_spread(h, needed)) + ROUNDING_MM
-    if within_skin(family, space.skin, work.start, work.step, needed - ROUNDING_MM, width):
-        return True, needed - ROUNDING_MM
-    return False, back

@@ -66,8 +66,10 @@ def _towards(own, rest, row, h, most, scratch):
 
 
 @numba.njit(**OPTIONS)
-def weigh(rows, count, total, h, weights, sums):
+def weigh(rows, count, total, h, enough, weights, sums):
     """Fill ``weights`` (total,) and return the bound; ``sums`` (4, 5) is scratch.
+
+    Weighs no further once the bound is down to ``enough``.
 
     ``sums[0]``: weighted mean of the bounds; ``sums[1]``: sum of the rules; both afterwards as
     they were weighed, so that callers see the slopes that are left.
@@ -106,6 +108,8 @@ def weigh(rows, count, total, h, weights, sums):
                 for k in range(5):
                     rules[k] = without[k] + s * rows[j, k]
             best = value
+            if best <= enough:
+                return best
         if before - best < GAIN_MM:
             break
     return best

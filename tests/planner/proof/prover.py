@@ -40,6 +40,7 @@ from planner.request import PlanRequest
 from planner.result import Status
 from planner.target import TargetRegion
 from tests.planner.proof.faces import face_of
+from tests.planner.proof.planes import NO_PLANE, Bundle
 from tests.planner.proof.world import REQUEST
 
 Box = tuple[int, Float[np.ndarray, " 4"], Float[np.ndarray, " 4"]]  # face, centre, half-widths
@@ -60,6 +61,8 @@ class Leaf:
     why: Why
     reach: float = 1.0
     back: float = 0.0
+    beyond: float = 0.0
+    plane: tuple[float, ...] = NO_PLANE
     bound: float = -math.inf
     witnesses: tuple[Witness, ...] = ()
     rules: tuple[tuple[int, float], ...] = ()
@@ -123,10 +126,25 @@ class Prover:
         if shortest > 0.0 and (needed >= 0.0 or self._in_body(box, needed)):
             return Leaf(face, level, index, Why.TOO_LONG, reach, min(needed, 0.0))
         backs = [t for t in np.linspace(0.0, max(needed, -4.0), 9) if self._in_body(box, t)]
-        bound, witnesses, weighed = self._bound(box, reach, backs)
+        # Planes make for short proofs: with few of them, there is something of everything.
+        deep = sum(level) > 11 and sum(index) % 3 == 0
+        beyond, plane = self._plane(box, min(backs)) if deep else (0.0, NO_PLANE)
+        bound, witnesses, weighed = self._bound(box, reach, backs, plane)
         return Leaf(
-            face, level, index, Why.BOUNDED, reach, min(backs), bound, witnesses, weighed
+            face, level, index, Why.BOUNDED, reach, min(backs), beyond, plane, bound, witnesses,
+            weighed,
         )  # fmt: skip
+
+    def _plane(self, box: Box, back: float) -> tuple[float, tuple[float, ...]]:
+        """Return beyond_t and the plane before the skin, if one is known."""
+        if not self.skins:
+            return back, (*self.posterior, self.behind)
+        flat = float((self.skins[0].mesh.vertices @ self.posterior).max())
+        corners = box[1] + CORNERS * box[2]
+        return self._bundle(box).flat_back(self.posterior, flat, back, corners)
+
+    def _bundle(self, box: Box) -> Bundle:
+        return Bundle(lambda y: self.ends(box[0], y), box[1], box[2])
 
     def _reach(self, box: Box) -> float:
         """Go on from the face while all lines of the box are in the bone's hollow."""
@@ -156,7 +174,7 @@ class Prover:
         return max(ends) <= self.behind - 1e-7
 
     def _bound(
-        self, box: Box, reach: float, backs: list[float]
+        self, box: Box, reach: float, backs: list[float], plane: tuple[float, ...]
     ) -> tuple[float, tuple[Witness, ...], tuple[tuple[int, float], ...]]:
         """Return the least bound by one or two witnesses with some weights, and by some rules."""
         face, x, h = box
@@ -177,7 +195,7 @@ class Prover:
                     chosen = ((w1[0], share, *w1[2:]), (w2[0], 1.0 - share, *w2[2:]))
         corners = x + CORNERS * h
         weighed: list[tuple[int, float]] = []
-        for rule, room in enumerate(self._rooms(box, reach, min(backs))):
+        for rule, room in enumerate(self._rooms(box, reach, min(backs), plane)):
             for mu in (1.0, 0.3, 0.1):
                 if (values + mu * room(corners)).max() < values.max() - 1e-3:
                     values = values + mu * room(corners)
@@ -187,7 +205,9 @@ class Prover:
         rules = tuple((LENGTH_RULE if r == last else r, mu) for r, mu in weighed)
         return float(values.max()), tuple(chosen), rules
 
-    def _rooms(self, box: Box, reach: float, back: float) -> list[Callable[..., np.ndarray]]:
+    def _rooms(
+        self, box: Box, reach: float, back: float, plane: tuple[float, ...]
+    ) -> list[Callable[..., np.ndarray]]:
         """Return what is left under every rule of a face, and under the needle's length, last."""
         face, x, _ = box
         first, second = self.ends(face, x)
@@ -200,6 +220,9 @@ class Prover:
             gate, end = self.ends(face, y)
             return self.needle.usable_length_mm - (end - gate) @ along
 
+        if any(plane):
+            usable = self.needle.usable_length_mm
+            return [*rooms, self._bundle(box).left_of_length(reach, plane, usable)]
         return [*rooms, length]
 
     def _witness(self, box: Box, t: float, obstacle: Obstacle) -> tuple[np.ndarray, Witness]:
@@ -302,6 +325,8 @@ class Prover:
             bound_mm=bounds,
             reach_t=np.array([leaf.reach for leaf in found]),
             back_t=np.array([leaf.back for leaf in found]),
+            beyond_t=np.array([leaf.beyond for leaf in found]),
+            plane=np.array([leaf.plane for leaf in found]),
             first_witness=np.cumsum([0, *(len(leaf.witnesses) for leaf in found)]),
             t=table[:, 0], weight=table[:, 1], structure=table[:, 2].astype(np.uint16),
             face=table[:, 3].astype(np.uint32), uv=table[:, 4:],

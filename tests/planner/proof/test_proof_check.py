@@ -65,7 +65,9 @@ def _changed(array: np.ndarray, place: int, value: object) -> np.ndarray:
     return copy
 
 
-PER_LEAF = ("face_of", "level", "index", "why", "bound_mm", "reach_t", "back_t")
+PER_LEAF = (
+    "face_of", "level", "index", "why", "bound_mm", "reach_t", "back_t", "beyond_t", "plane",
+)  # fmt: skip
 PER_WITNESS = ("t", "weight", "structure", "face", "uv")
 PER_RULE = ("rule", "mu")
 
@@ -111,6 +113,13 @@ def _running_further(family: FamilyProof, why: Why, **by: float) -> FamilyProof:
     return _with_leaves(family, **{name: np.where(family.leaves.why == why, t + step, t)})
 
 
+def _plane_moved(family: FamilyProof, by_mm: float) -> FamilyProof:
+    """Return the family with all planes before the skin moved outwards."""
+    plane = family.leaves.plane
+    moved = plane + np.where(plane.any(axis=1), by_mm, 0.0)[:, None] * [0.0, 0.0, 0.0, 1.0]
+    return _with_leaves(family, plane=moved)
+
+
 def _witness_moved(family: FamilyProof, name: str) -> FamilyProof:
     """Return the family with the first witness of its best bounded leaf changed in one array."""
     leaves = family.leaves
@@ -150,6 +159,7 @@ def test_the_proofs_of_these_tests_use_all_that_a_proof_may_use(proved_far: Prov
     assert np.any(leaves.t < 0.0), "witnesses between skin and gate"
     assert np.any(leaves.weight < 1.0), "leaves with two witnesses"
     assert np.any(leaves.rule == LENGTH_RULE), "the needle's length as a rule"
+    assert np.any(leaves.plane[leaves.rule_owner[leaves.rule == LENGTH_RULE]]), "by a plane"
     assert np.any(leaves.rule < LENGTH_RULE), "rules of faces"
 
 
@@ -236,6 +246,12 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "back_t of long lines lowered": (
         lambda f: _running_further(f, Why.TOO_LONG, back_t=-1.0), "paths may start after back_t",
+    ),
+    "the plane raised": (lambda f: _plane_moved(f, 0.01), "paths may enter before the plane"),
+    "the plane lowered": (lambda f: _plane_moved(f, -0.01), "the bound is below its witnesses'"),
+    "beyond_t raised": (
+        lambda f: _running_further(f, Why.BOUNDED, beyond_t=0.5),
+        "paths may enter before the plane",
     ),
     "a witness before the skin": (
         lambda f: _with_leaves(f, t=np.where(f.leaves.t < 0.0, -2.5, f.leaves.t)),
@@ -362,6 +378,7 @@ def test_a_skin_that_moved_inwards_is_found_though_all_digests_agree(proved: Pro
         ("mu", np.full(1, np.nan)),
         ("mu", np.full(1, 1e300)),
         ("back_t", np.full(1, -1e300)),
+        ("plane", np.full((1, 4), 0.3)),
         ("reach_t", np.full(1, np.inf)),
     ],
 )

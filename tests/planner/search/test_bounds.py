@@ -102,7 +102,7 @@ def test_a_box_bounds_every_line_in_it(family: LineFamily, rng: np.random.Genera
             half = root[4:] * 0.5 ** rng.integers(1, 7, size=4)
             centre = root[:4] + (root[4:] - half) * rng.uniform(-1.0, 1.0, size=4)
             enough = rng.choice([-1e9, 2.0, 1e9])
-            why, bound = _examined(family, family.faces.index(face), centre, half, float(enough))
+            why, bound, _ = _examined(family, family.faces.index(face), centre, half, float(enough))
             settled.add(why)
             boxed = centre + half * rng.uniform(-1.0, 1.0, size=(60, 4))
             # The others pierce the face's plane too, but enter the target elsewhere.
@@ -119,8 +119,8 @@ def test_a_box_bounds_every_line_in_it(family: LineFamily, rng: np.random.Genera
 
 def _examined(
     family: LineFamily, face: int, centre: np.ndarray, half: np.ndarray, enough: float
-) -> tuple[int, float]:
-    """Return why a box is settled and its bound, from no surface points, then from those found."""
+) -> tuple[int, float, np.ndarray]:
+    """Return why a box is settled, its bound, from surface points found at first, and its run."""
     points, info = np.empty((8, 4)), np.empty((8, 2), np.int32)
     kept = np.full(_kernels.POINTS, -1, np.int32)
     result, work, count = np.empty(7), _kernels.new_scratch(), 0
@@ -130,7 +130,7 @@ def _examined(
             family.arrays, family.face_arrays, family.scene.space, points, info, count, face,
             centre, half, kept, enough, enough, result, work,
         )  # fmt: skip
-    return int(why), float(result[0])
+    return int(why), float(result[0]), work.run.copy()
 
 
 def _aimed(family: LineFamily, face: Face, boxed: np.ndarray) -> np.ndarray:
@@ -138,6 +138,40 @@ def _aimed(family: LineFamily, face: Face, boxed: np.ndarray) -> np.ndarray:
     on_face = face.origin + boxed[:, 2:] @ face.axes
     scale = (family.arrays.reach / on_face[:, 2])[:, None]
     return np.hstack([boxed[:, :2], boxed[:, :2] + (on_face[:, :2] - boxed[:, :2]) * scale])
+
+
+@pytest.mark.parametrize("approach", [Approach.EXTRAPEDICULAR, Approach.TRANSPEDICULAR])
+def test_no_path_that_is_short_enough_enters_before_the_plane_of_its_box(
+    prepared: PreparedCase, anatomy: VertebraAnatomy, target: TargetRegion, scene: Scene,
+    rng: np.random.Generator, approach: Approach,
+) -> None:  # fmt: skip
+    gate = _gates(prepared, anatomy, Side.RIGHT)[approach]
+    wide = line_family(gate, scene, target, LENGTH_MM)
+    ends = [wide.ends(x) for x in _drawn(wide, 2000, rng)]
+    usable = float(np.median([np.linalg.norm(e[1] - e[0]) for e in ends if e is not None]))
+    family = line_family(gate, scene, target, usable)
+    planes = paths = 0
+    for k, (face, root) in enumerate(zip(family.faces, family.roots, strict=True)):
+        for _ in range(150):
+            half = root[4:] * 0.5 ** rng.integers(2, 8, size=4)
+            centre = root[:4] + (root[4:] - half) * rng.uniform(-1.0, 1.0, size=4)
+            why, bound, run = _examined(family, k, centre, half, -1e9)
+            boxed = centre + half * rng.uniform(-1.0, 1.0, size=(60, 4))
+            here = (boxed @ face.rules[:, :4].T <= face.rules[:, 4]).all(axis=1)
+            entered = [(family.slack(x), family.ends(x)) for x in _aimed(family, face, boxed[here])]
+            planes += why != _kernels.NO_WINDOW and bool(run[3:].any())
+            for slack, way in entered:
+                if way is not None:
+                    assert why == _kernels.BOUNDED
+                    assert slack <= bound
+                    assert way[0] @ run[3:6] >= run[6] if run[3:].any() else True
+                    paths += bool(run[3:].any())
+    assert min(planes, paths) > 20, "planes that no path meets would prove nothing"
+
+
+def _drawn(family: LineFamily, count: int, rng: np.random.Generator) -> np.ndarray:
+    box = family.root_box()
+    return box[:4] + box[4:] * rng.uniform(-1.0, 1.0, size=(count, 4))
 
 
 def test_windows_of_one_side_do_not_overlap(
