@@ -6,6 +6,7 @@ from jaxtyping import Float
 from shapely import MultiPolygon, Polygon
 
 from geometry.arrays import Point, Points, Vector, frozen, unit
+from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh
 from geometry.sections import plane_through, section
 from planner.anatomy.body import Surface, surface_of
@@ -17,6 +18,8 @@ ROD_SPACING_MM = 2.5
 ROD_STEPS = 4
 CAGE_STEPS = 40
 CHAMFER = 0.75  # cosine: edges broken at 45 degrees are not part of a bearing face
+UNEVEN = 0.1  # relative standard deviation of a sound rod's sections, at most
+WEDGE_RAD = np.radians(20.0)  # between a cage's faces; cages are made with up to about 15 degrees
 CRANIAL = np.array([0.0, 0.0, 1.0])
 LEFT = np.array([1.0, 0.0, 0.0])
 
@@ -31,21 +34,25 @@ def rod_line(rod: Structure, *, up: Vector = CRANIAL) -> RodLine | Unavailable:
     """
     if isinstance(rod.primitive, Tube):
         points = np.asarray(rod.primitive.points_mm, dtype=np.float64)
-        diameter = rod.primitive.diameter_mm
+        diameter, trust = rod.primitive.diameter_mm, (1.0, "given as a tube")
     else:
         found = _centreline(rod.mesh)
         if isinstance(found, Unavailable):
             return found
-        points, diameter = found
+        points, areas = found
+        diameter = 2.0 * float(np.sqrt(np.median(areas) / np.pi))
+        uneven = float(np.std(areas) / np.median(areas))
+        trust = (min(1.0, UNEVEN / max(uneven, 1e-9)), f"its sections differ by {uneven:.0%}")
     if (points[0] - points[-1]) @ up < 0.0:
         points = points[::-1]
     return RodLine(
-        structure=rod.name, points_mm=frozen(points), diameter_mm=diameter, side=rod.side
-    )
+        structure=rod.name, points_mm=frozen(points), diameter_mm=diameter, side=rod.side,
+        confidence=trust[0], cause=trust[1],
+    )  # fmt: skip
 
 
-def _centreline(mesh: TriangleMesh) -> tuple[Points, float] | Unavailable:
-    """Cut across the chord, then across the line found, until it stands."""
+def _centreline(mesh: TriangleMesh) -> tuple[Points, list[float]] | Unavailable:
+    """Cut across the chord, then across the line found, until it stands; return the areas too."""
     surface = surface_of(mesh)
     weights = np.linalg.norm(surface.areas, axis=1)
     centre = weights @ surface.points / weights.sum()
@@ -71,7 +78,7 @@ def _centreline(mesh: TriangleMesh) -> tuple[Points, float] | Unavailable:
     diameter = 2.0 * float(np.sqrt(np.median(areas) / np.pi))
     first = _end(mesh, line[0], -tangents[0], diameter)
     last = _end(mesh, line[-1], tangents[-1], diameter)
-    return np.concatenate([first[None], line, last[None]]), diameter
+    return np.concatenate([first[None], line, last[None]]), areas
 
 
 def _centroids(
@@ -126,6 +133,7 @@ def cage_ends(
     else:
         return Unavailable(reason="the cage has no two opposite bearing faces")
     middle = 0.5 * (upper[0] + lower[0])
+    wedge = angle_between(upper[1], -lower[1])
     across = unit(left - (left @ axis) * axis)
     posterior = np.cross(axis, across)
     flat = (cage.mesh.vertices - middle) @ np.stack([across, posterior], axis=1)
@@ -137,6 +145,8 @@ def cage_ends(
         left=across,
         posterior=posterior,
         outline=_shadow(flat[cage.mesh.faces]),
+        confidence=float(np.clip(1.0 - (wedge - WEDGE_RAD) / WEDGE_RAD, 0.0, 1.0)),
+        cause=f"its bearing faces differ by {np.degrees(wedge):.0f} degrees",
     )
 
 

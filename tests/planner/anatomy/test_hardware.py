@@ -244,3 +244,24 @@ def test_screws_without_level_or_side_get_those_of_the_bone_they_are_in(
     for given in case.of_kind(Kind.SCREW):
         bare = replace(given, level=None)
         assert known(screw_axis(bare, bones=holders)).level == given.level
+
+
+def test_how_far_rods_and_cages_are_trusted_falls_with_their_state() -> None:
+    line = np.stack([np.zeros(30), np.zeros(30), np.linspace(0.0, 80.0, 30)], axis=1)
+    rod = Structure(name="rod", kind=Kind.ROD, mesh=tube(line, 5.5))
+    swollen = rod.mesh.vertices * np.where(rod.mesh.vertices[:, 2:] > 40.0, 1.0, 1.6) ** [1, 1, 0]
+    rough = replace(rod, mesh=triangle_mesh(swollen, rod.mesh.faces))
+    sound, worn = rod_line(rod), rod_line(rough)
+    assert isinstance(sound, RodLine)
+    assert isinstance(worn, RodLine)
+    assert worn.confidence < 0.5 < sound.confidence
+    solid = trimesh.creation.box(extents=(12.0, 24.0, 10.0))
+    square = np.asarray(solid.vertices)
+    trust = []
+    for wedge in (0.0, 0.5):
+        lean = square + np.outer(square[:, 1] * np.sign(square[:, 2]) * wedge, [0.0, 0.0, 1.0]) / 2
+        mesh = triangle_mesh(lean, np.asarray(solid.faces, dtype=np.int64))
+        found = cage_ends(Structure(name="cage", kind=Kind.CAGE, mesh=mesh))
+        assert isinstance(found, CageEnds)
+        trust.append(found.confidence)
+    assert trust[1] < trust[0] == 1.0

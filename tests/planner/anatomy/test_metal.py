@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from planner.anatomy.metal import Apart, taken_apart
 from planner.anatomy.model import RodLine, ScrewAxis, Unavailable
 from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Side, Structure
+from planner.case_io import load_case
 
 LEVELS = ("L2", "L3", "L4")
 
@@ -168,6 +170,22 @@ def test_a_rod_in_two_pieces_is_told_with_its_gap(gap: float) -> None:
         assert {f.code for f in told} == {"rod-broken"}
         words = told[0].message.split(" mm apart")[0]
         assert float(words.rsplit(" ", 1)[1]) == pytest.approx(gap, abs=1.2)
+
+
+def test_real_hardware_fused_by_an_image_gets_its_levels_and_sides_from_the_bones(
+    shared_cases: Path,
+) -> None:
+    case = load_case(shared_cases / "mid-thoracic")
+    metal = case.of_kind(Kind.SCREW, Kind.ROD)
+    mesh = fused([s.mesh for s in metal], spacing_mm=0.7)
+    block = Structure(name="metal", kind=Kind.ROD, mesh=mesh)
+    rest = tuple(s for s in case.structures if s not in metal)
+    hardware = AnatomyReader(replace(case, structures=(*rest, block))).hardware()
+    assert dict(hardware.findings) == {}
+    assert len(hardware.rods) == 2
+    screws = [s for s in hardware.screws.values() if isinstance(s, ScrewAxis)]
+    given = [s for s in metal if s.kind is Kind.SCREW]
+    assert {(s.level, s.side) for s in screws} == {(s.level, s.side) for s in given}
 
 
 def test_a_lump_of_metal_holds_nothing() -> None:
