@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from api import DISCLAIMER
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
-from planner.result import Change, Status
+from planner.result import Change, Status, ViewRole
 
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 
@@ -77,9 +77,40 @@ _TRAJECTORY = {
         "clearances": {"type": "array", "items": {"type": "object"}},
         "tolerance": {"type": ["object", "null"]},
         "breach_probability": {"type": "object"},
-        "views": {"type": "array", "items": {"type": "object"}},
+        "views": {"type": "array", "items": {"$ref": _REF.format(model="View")}},
     },
 }
+
+_SHARE = {"type": ["number", "null"], "minimum": 0.0, "maximum": 1.0}
+_ANGLES = {"primary_deg": _NUMBER, "secondary_deg": _NUMBER}
+
+_VIEW = {
+    "type": "object",
+    "description": "One C-arm position; angles are of the detector about the patient (DICOM)",
+    "required": ["role", "dicom", "console", "label", "reachable", "hardware_overlap"],
+    "properties": {
+        "role": {"enum": [role.value for role in ViewRole]},
+        "dicom": {"type": "object", "properties": _ANGLES},
+        "console": {"type": "object", "properties": {**_ANGLES, "assumes": _STRING}},
+        "assumption": _STRING,
+        "label": _STRING,
+        "reachable": {"type": "boolean"},
+        "plane": {"type": ["string", "null"]},
+        "together_with": {"type": "array", "items": _STRING},
+        "needle_length_share": _SHARE,
+        "hardware_overlap": _SHARE,
+        "tip_hidden": {"type": ["boolean", "null"]},
+        "hidden": {
+            "type": ["object", "null"],
+            "properties": {
+                "tip": _SHARE, "target": _SHARE, "posterior_wall": _SHARE, "nearby": _SHARE,
+            },
+        },
+        "tilt_to_path": {"type": "object"},
+        "curve": {"type": "array", "items": {"type": "array"}},
+        "resolution_deg": _NUMBER,
+    },
+}  # fmt: skip
 
 _OPENING = {
     "type": "object",
@@ -246,6 +277,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         "PlanState": _PLAN_STATE,
         "Problem": _PROBLEM,
         "Trajectory": _TRAJECTORY,
+        "View": _VIEW,
     }
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
