@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial import HalfspaceIntersection
-from scipy.stats import qmc
 
 from geometry.arrays import Points, Rotation, frozen
 from geometry.exact import MeshDistance
@@ -23,6 +22,9 @@ from planner.target import TargetRegion
 TIP_MM = 15.0  # the last piece of the needle, whose end must be found on the picture [A]
 TIP_POINTS = 16
 TARGET_POINTS = 40
+# Powers of the root of x^4 = x + 1: steps that fill a cube most evenly (Roberts 2018).
+_SPREAD = 1.2207440846057596 ** -np.arange(1.0, 4.0)
+_DRAWN, _MOST_DRAWN = 160, 16_000  # at a time; fewer points will do in a sliver of a region
 WALL_POINTS = (3, 10)  # across and along the posterior wall
 WALL_SHARE = 0.5  # of the body's width and height that counts as its posterior wall [A]
 # Of the overall share [A]: the tip first, then what it goes to and what it must not enter.
@@ -94,16 +96,21 @@ def _last_piece(path: Path) -> Points:
 
 
 def _within(region: TargetRegion, axes: Rotation) -> Points:
-    """Return points spread evenly through a region (Halton's, in the bone's directions)."""
+    """Return points spread evenly through a region, its centre first.
+
+    An additive recurrence: every next point of the box around the region is a fixed step on.
+    """
     halfspaces = np.column_stack([region.normals, -region.offsets])
     corners = HalfspaceIntersection(halfspaces, np.array(region.centre_mm)).intersections @ axes.T
     low, size = corners.min(axis=0), np.ptp(corners, axis=0)
-    spread = qmc.Halton(3, scramble=False)
-    kept: Points = np.empty((0, 3))
-    while len(kept) < TARGET_POINTS:
-        points = (low + size * spread.random(4 * TARGET_POINTS)) @ axes
+    kept: Points = region.centre_mm[None]
+    for first in range(0, _MOST_DRAWN, _DRAWN):
+        unit_box = np.mod(0.5 + np.arange(first, first + _DRAWN)[:, None] * _SPREAD, 1.0)
+        points = (low + size * unit_box) @ axes
         inside = np.all(points @ region.normals.T <= region.offsets, axis=1)
         kept = np.concatenate([kept, points[inside]])
+        if len(kept) >= TARGET_POINTS:
+            break
     return frozen(kept[:TARGET_POINTS])
 
 
