@@ -1,6 +1,6 @@
 """Bars followed through a block of metal, from end to end and through the heads on their way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -98,7 +98,23 @@ def bars_in(grid: SolidGrid, *, up: Vector) -> list[Bar]:
     for strand in strands(grid):
         if not any(_covers(bar, strand) for bar in found):
             found.append(_followed(grid, strand, up))
-    return _joined([bar for bar in found if bar.radius < LARGEST_MM], up)
+    bars = _joined([bar for bar in found if bar.radius < LARGEST_MM], up)
+    rods = [bar for bar in bars if bar.passed > 0]
+    return [_held_by(bar, [r for r in rods if r is not bar]) for bar in bars]
+
+
+def _held_by(bar: Bar, rods: list[Bar]) -> Bar:
+    """Count an end that runs into a rod as held, though the rod is no thicker than the bar."""
+    ends = []
+    for end in bar.ends:
+        near = [
+            rod
+            for rod in rods
+            if np.linalg.norm(rod.points - end.exit, axis=1).min() < 2.0 * rod.radius + STEP_MM
+            and abs(float(end.outward @ unit(rod.points[-1] - rod.points[0]))) < ALONG_SPINE
+        ]
+        ends.append(replace(end, in_head=end.in_head or bool(near)))
+    return replace(bar, ends=(ends[0], ends[1]))
 
 
 def _joined(bars: list[Bar], up: Vector) -> list[Bar]:

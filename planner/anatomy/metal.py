@@ -86,9 +86,11 @@ def taken_apart(
         else:
             lines[kind][name] = _rod(name, mesh, bar)
     kinds = {number: kind for number, kind, _ in order}
-    told = [
-        _told(b, names, kinds) for b in breaks_between(bars) if {b.first, b.second} <= set(names)
-    ]
+    breaks = [b for b in breaks_between(bars) if {b.first, b.second} <= set(names)]
+    told = [_told(b, names, kinds) for b in breaks]
+    for found, words in zip(breaks, told, strict=True):
+        for name in {names[found.first], names[found.second]} & set(screws):
+            screws[name] = ScrewReading(axis=Unavailable(reason=words.message))
     return Apart(
         screws=screws,
         rods=lines[Kind.ROD],
@@ -113,7 +115,7 @@ def _kinds(bars: list[Bar], given: Kind, up: Vector) -> list[tuple[int, Kind, Ba
             continue
         elif held == 2:
             result.append((number, Kind.CROSSLINK, bar))
-        elif held == 1 or given is Kind.SCREW:
+        elif held == 1 or given is not Kind.ROD:
             result.append((number, Kind.SCREW, bar.reversed if bar.ends[1].in_head else bar))
         else:
             result.append((number, Kind.ROD, bar))

@@ -16,6 +16,7 @@ from phantom.specimens import fused
 from planner.anatomy.metal import Apart, taken_apart
 from planner.anatomy.model import RodLine, ScrewAxis, Unavailable
 from planner.anatomy.reader import AnatomyReader
+from planner.anatomy.slices import capped, part_of
 from planner.case import Case, Kind, Side, Structure
 from planner.case_io import load_case
 
@@ -186,6 +187,26 @@ def test_real_hardware_fused_by_an_image_gets_its_levels_and_sides_from_the_bone
     screws = [s for s in hardware.screws.values() if isinstance(s, ScrewAxis)]
     given = [s for s in metal if s.kind is Kind.SCREW]
     assert {(s.level, s.side) for s in screws} == {(s.level, s.side) for s in given}
+
+
+def test_a_crosslink_and_a_broken_screw_in_a_block_are_told_apart() -> None:
+    broken = SCREWS["L3", Side.LEFT]
+    whole = screw_mesh(broken)
+    depth = (whole.corners.mean(axis=1) - broken.head) @ broken.axis
+    pieces = [capped(part_of(whole, depth < 20.0)), capped(part_of(whole, depth > 23.0))]
+    link = tube(np.array([[22.0, 6.0, -17.0], [-22.0, 6.0, -17.0]]), 4.5)
+    sound = [screw_mesh(screw) for screw in SCREWS.values() if screw is not broken]
+    mesh = fused([*sound, *pieces, link, *map(rod_mesh, RODS.values())], spacing_mm=0.8)
+    apart = taken_apart(Structure(name="metal", kind=Kind.CROSSLINK, mesh=mesh))
+    (across,) = apart.crosslinks.values()
+    assert across.diameter_mm == pytest.approx(4.5, abs=0.3)
+    (finding,) = apart.findings
+    assert finding.code == "screw-broken"
+    assert float(finding.message.split(" mm")[0].split()[-1]) == pytest.approx(3.0, abs=1.0)
+    axes = [reading.axis for reading in apart.screws.values()]
+    assert len(axes) == 7
+    refused = [axis.reason for axis in axes if isinstance(axis, Unavailable)]
+    assert refused == [finding.message] * 2
 
 
 def test_a_lump_of_metal_holds_nothing() -> None:
