@@ -16,6 +16,7 @@ from planner.proof import (
     Proof,
     StructureDigest,
     Unsearched,
+    Why,
     structure_digest,
 )
 from planner.proof.model import LENGTH_RULE
@@ -112,12 +113,15 @@ def _leaves(case: Case, family: LineFamily, found: searched.Leaves) -> Leaves:
     counts = np.bincount(leaf_of_row[is_point], minlength=len(found.why))
     rules = np.bincount(leaf_of_row[~is_point], minlength=len(found.why))
     rule = np.where(found.row == searched.LENGTH, LENGTH_RULE, -2 - found.row)[~is_point]
+    by_length = found.why == Why.TOO_LONG
+    by_length[leaf_of_row[found.row == searched.LENGTH]] = True
     bound = np.where(found.bound_mm < -NO_BOUND_MM, -np.inf, found.bound_mm)
     return Leaves(
         face_of=found.face, level=level, index=index, why=found.why,
         bound_mm=np.where(bound > NO_BOUND_MM, np.inf, bound),
-        reach_t=found.run[:, 0], back_t=found.run[:, 1], beyond_t=found.run[:, 2],
-        plane=_in_patient(family, found.run[:, 3:]),
+        reach_t=found.run[:, 0], back_t=found.run[:, 1],
+        beyond_t=np.where(by_length, found.run[:, 2], 0.0),
+        plane=_in_patient(family, found.run[:, 3:] * by_length[:, None]),
         first_witness=np.concatenate([[0], np.cumsum(counts)]),
         t=found.at[is_point], weight=found.weight[is_point], structure=structure, face=face, uv=uv,
         first_rule=np.concatenate([[0], np.cumsum(rules)]),
