@@ -1,4 +1,9 @@
-"""Command line of the generator: ``python -m phantom --recipe lumbar-fracture --out DIR``."""
+"""Command line of the generator: ``python -m phantom --recipe lumbar-fracture --out DIR``.
+
+``python -m phantom morphometry [CASE ...]`` prints what the planner measures on drawn vertebrae,
+or on those of given cases, beside the published means. ``python -m phantom screws`` prints how far
+off the planner reads screws of every make.
+"""
 
 import argparse
 import sys
@@ -6,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from phantom import screw_study
 from phantom.bundle import write_bundle
+from phantom.population import morphometry_table, population, read_vertebrae
 from phantom.recipe import RECIPES, Recipe, recipe_named
+from planner.case_io import load_case
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,9 +40,29 @@ def _wanted(arguments: argparse.Namespace) -> Recipe:
     return recipe
 
 
+def _print_morphometry(cases: list[Path]) -> int:
+    """Print the table of measures; return 0 if all lie in the accepted range, else 1."""
+    read = [found for case in cases for found in read_vertebrae(load_case(case))]
+    table = morphometry_table(read if cases else population(seeds=(1, 2), scales=(0.92, 1.08)))
+    sys.stdout.write("level  measure         published    ours    n  inside range\n")
+    for row in table:
+        sys.stdout.write(
+            f"{row.level:6} {row.measure:15} {row.published:9.1f} {row.ours:7.1f} {row.count:4d}"
+            f"  {'yes' if row.inside else 'NO'}\n"
+        )
+    outside = sum(not row.inside for row in table)
+    sys.stdout.write(f"{len(table)} measures, {outside} outside the accepted range\n")
+    return 1 if outside else 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the bundle that the arguments ask for; return the exit status (2: bad arguments)."""
-    arguments = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["morphometry"]:
+        return _print_morphometry([Path(case) for case in given[1:]])
+    if given[:1] == ["screws"]:
+        return screw_study.main(given[1:])
+    arguments = _parser().parse_args(given)
     if arguments.list:
         for recipe in RECIPES.values():
             sys.stdout.write(f"{recipe.name:20} {recipe.title}\n")

@@ -68,8 +68,8 @@ def pedicle(
     sign = 1.0 if side is Side.LEFT else -1.0
     reason = "has no bone behind the body"
     unusual: Pedicle | None = None
-    for convergence in _convergences(level):
-        axis = -np.cos(convergence) * box.axes[1] - sign * np.sin(convergence) * box.axes[0]
+    for lean in _convergences(level):
+        axis = -np.cos(lean) * box.axes[1] - sign * np.sin(lean) * box.axes[0]
         start = _rough_isthmus(bone, box, sign, axis)
         if start is None:
             continue

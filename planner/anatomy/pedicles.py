@@ -87,17 +87,23 @@ def _uncut(found: Found, edges: tuple[CutEdge, ...]) -> Found:
     return found
 
 
-def _mirrored(found: dict[Side, Found], box: BodyBox) -> dict[Side, Found]:
-    """Distrust two isthmuses that are far from being mirror images."""
+def _apart(found: dict[Side, Found], box: BodyBox) -> tuple[float, float]:
+    """Return how far two sound isthmuses are from being mirror images, mm and radians."""
     left, right = found[Side.LEFT], found[Side.RIGHT]
-    if isinstance(left, Unavailable) or isinstance(right, Unavailable):
-        return found
+    if not (isinstance(left, Pedicle) and isinstance(right, Pedicle)):
+        return 0.0, 0.0
+    if min(left.confidence, right.confidence) <= UNUSUAL:
+        return 0.0, 0.0
     flip = np.array([-1.0, 1.0, 1.0])
-    apart_mm = np.linalg.norm(
-        box.axes @ (left.centre_mm - box.centre)
-        - flip * (box.axes @ (right.centre_mm - box.centre))
-    )
-    apart_rad = angle_between(box.axes @ left.axis, flip * (box.axes @ right.axis))
+    here = box.axes @ (left.centre_mm - box.centre)
+    there = flip * (box.axes @ (right.centre_mm - box.centre))
+    turned = angle_between(box.axes @ left.axis, flip * (box.axes @ right.axis))
+    return float(np.linalg.norm(here - there)), turned
+
+
+def _mirrored(found: dict[Side, Found], box: BodyBox) -> dict[Side, Found]:
+    """Distrust two sound isthmuses that are far from being mirror images."""
+    apart_mm, apart_rad = _apart(found, box)
     if apart_mm < APART_MM and apart_rad < APART_RAD:
         return found
     cause = (
@@ -105,6 +111,6 @@ def _mirrored(found: dict[Side, Found], box: BodyBox) -> dict[Side, Found]:
         "from being mirror images"
     )
     return {
-        side: replace(one, confidence=min(UNLIKE, one.confidence), cause=cause)
-        for side, one in ((Side.LEFT, left), (Side.RIGHT, right))
+        side: replace(one, confidence=UNLIKE, cause=cause) if isinstance(one, Pedicle) else one
+        for side, one in found.items()
     }

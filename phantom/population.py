@@ -1,0 +1,122 @@
+"""Level-by-level measures of vertebrae as the planner reads them, beside the published means."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from phantom.morphometry import PHANTOM_LEVELS, morphometry
+from phantom.vertebra import vertebra_mesh, vertebra_shape
+from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.morphometry import ACCEPTED, NORMS, Norm
+from planner.anatomy.pedicle_measures import transverse_angle
+from planner.anatomy.reader import AnatomyReader
+from planner.anatomy.vertebra import vertebra_anatomy
+from planner.case import Case, Kind, Side, Structure
+
+ANGLE_RANGE = math.radians(18.0)  # about the mean, within which a convergence counts as adult
+SURE = 0.5  # confidence from which a pedicle is measured
+LENGTHS = ("body width", "body depth", "body height", "pedicle width", "pedicle height")
+ANGLE = "convergence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measure at one level: mm, or degrees for the pedicle's convergence.
+
+    Attributes:
+        level: Level label.
+        measure: What was measured.
+        published: Adult mean.
+        ours: Mean over the vertebrae read.
+        count: How many values it is the mean of.
+        inside: Whether all of them lie in the accepted range.
+    """
+
+    level: str
+    measure: str
+    published: float
+    ours: float
+    count: int
+    inside: bool
+
+
+def population(
+    *, seeds: Iterable[int] = (1,), scales: Iterable[float] = (1.0,), resolution_mm: float = 1.4
+) -> Iterator[VertebraAnatomy | Unavailable]:
+    """Read drawn vertebrae of every level, seed and scale."""
+    for level in PHANTOM_LEVELS:
+        for seed in seeds:
+            for scale in scales:
+                shape = vertebra_shape(morphometry(level, scale=scale), seed=seed)
+                mesh = vertebra_mesh(shape, shape.distance, resolution_mm=resolution_mm)
+                bone = Structure(name=level, kind=Kind.VERTEBRA, mesh=mesh, level=level)
+                yield vertebra_anatomy(bone)
+
+
+def read_vertebrae(case: Case) -> Iterator[VertebraAnatomy | Unavailable]:
+    """Read every vertebra of a case."""
+    reader = AnatomyReader(case)
+    return (reader.bone(bone) for bone in case.of_kind(Kind.VERTEBRA))
+
+
+def morphometry_table(read: Iterable[VertebraAnatomy | Unavailable]) -> tuple[Row, ...]:
+    """Compare what was read with the published means, level by level, cranial first."""
+    by_level: dict[str, list[VertebraAnatomy]] = {}
+    for found in read:
+        if isinstance(found, VertebraAnatomy) and found.level in NORMS:
+            by_level.setdefault(found.level, []).append(found)
+    return tuple(
+        row
+        for level, norm in NORMS.items()
+        if level in by_level
+        for row in _rows(level, norm, by_level[level])
+    )
+
+
+def side_difference_mm(anatomy: VertebraAnatomy) -> float | None:
+    """Return how far the left isthmus is from the right one's mirror image, mm, if both exist."""
+    left, right = (anatomy.pedicles[side] for side in (Side.LEFT, Side.RIGHT))
+    if isinstance(left, Unavailable) or isinstance(right, Unavailable):
+        return None
+    mirrored = anatomy.frame.points(right.centre_mm) * np.array([-1.0, 1.0, 1.0])
+    return float(np.linalg.norm(anatomy.frame.points(left.centre_mm) - mirrored))
+
+
+def _rows(level: str, norm: Norm, found: list[VertebraAnatomy]) -> Iterator[Row]:
+    pedicles = [
+        (a, p)
+        for a in found
+        for p in a.pedicles.values()
+        if isinstance(p, Pedicle) and p.confidence >= SURE
+    ]
+    values = (
+        [a.body.width_mm for a in found],
+        [a.body.depth_mm for a in found],
+        [a.body.posterior_height_mm for a in found],
+        [p.width_mm for _, p in pedicles],
+        [p.height_mm for _, p in pedicles],
+    )
+    means = (
+        norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm,
+        norm.pedicle_width_mm, norm.pedicle_height_mm,
+    )  # fmt: skip
+    low, high = ACCEPTED
+    for measure, mean, ours in zip(LENGTHS, means, values, strict=True):
+        inside = all(low * mean <= value <= high * mean for value in ours)
+        yield _row(level, measure, mean, ours, inside=inside)
+    angles = [transverse_angle(a.frame, p) for a, p in pedicles]
+    inside = all(abs(angle - norm.convergence_rad) < ANGLE_RANGE for angle in angles)
+    yield _row(
+        level, ANGLE, math.degrees(norm.convergence_rad),
+        [math.degrees(a) for a in angles], inside=inside,
+    )  # fmt: skip
+
+
+def _row(level: str, measure: str, mean: float, ours: list[float], *, inside: bool) -> Row:
+    average = float(np.mean(ours)) if ours else math.nan
+    return Row(
+        level=level, measure=measure, published=mean, ours=average, count=len(ours),
+        inside=inside and bool(ours),
+    )  # fmt: skip

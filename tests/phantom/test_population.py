@@ -1,0 +1,69 @@
+"""What the planner measures on vertebrae of every level lies where adults do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phantom.morphometry import PHANTOM_LEVELS, morphometry
+from phantom.population import morphometry_table, population, read_vertebrae, side_difference_mm
+from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle
+from planner.case import Side
+from planner.case_io import load_case
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[VertebraAnatomy]:
+    read = list(population(seeds=(2,), resolution_mm=1.9))
+    unread = [found for found in read if isinstance(found, Unavailable)]
+    assert unread == []
+    return [found for found in read if isinstance(found, VertebraAnatomy)]
+
+
+def test_every_measure_of_every_drawn_level_is_adult(drawn: list[VertebraAnatomy]) -> None:
+    table = morphometry_table(drawn)
+    assert len(table) == 6 * len(PHANTOM_LEVELS)
+    assert [row for row in table if not row.inside] == []
+
+
+def test_drawn_measures_are_read_back(drawn: list[VertebraAnatomy]) -> None:
+    rows = {(row.level, row.measure): row for row in morphometry_table(drawn)}
+    for level in PHANTOM_LEVELS:
+        size = morphometry(level)
+        assert rows[level, "pedicle width"].ours == pytest.approx(size.pedicle_width_mm, abs=1.0)
+        assert rows[level, "pedicle height"].ours == pytest.approx(size.pedicle_height_mm, abs=1.4)
+        angle = np.degrees(size.pedicle_transverse_angle)
+        assert rows[level, "convergence"].ours == pytest.approx(angle, abs=5.0)
+
+
+def test_drawn_pedicles_descend_as_published(drawn: list[VertebraAnatomy]) -> None:
+    for anatomy in drawn:
+        wanted = morphometry(anatomy.level).pedicle_sagittal_angle
+        for side in Side:
+            pedicle = anatomy.pedicles[side]
+            assert isinstance(pedicle, Pedicle)
+            assert sagittal_angle(anatomy.frame, pedicle) == pytest.approx(wanted, abs=0.12)
+
+
+def test_walls_lie_on_the_outline_and_where_their_names_say(drawn: list[VertebraAnatomy]) -> None:
+    for anatomy in drawn:
+        pedicle = anatomy.pedicles[Side.RIGHT]
+        assert isinstance(pedicle, Pedicle)
+        walls = pedicle_walls(pedicle)
+        wide = pedicle.in_plane(walls.lateral_mm)[0] - pedicle.in_plane(walls.medial_mm)[0]
+        tall = pedicle.in_plane(walls.superior_mm)[1] - pedicle.in_plane(walls.inferior_mm)[1]
+        assert (wide, tall) == pytest.approx((pedicle.width_mm, pedicle.height_mm))
+        x = [anatomy.frame.points(p)[0] for p in (walls.lateral_mm, walls.medial_mm)]
+        assert x[0] < x[1] < 0.0
+
+
+@pytest.mark.parametrize("bundle", ["lumbar-cage", "mid-thoracic"])
+def test_real_vertebrae_are_adult_and_nearly_symmetric(shared_cases: Path, bundle: str) -> None:
+    read = list(read_vertebrae(load_case(shared_cases / bundle)))
+    assert [row for row in morphometry_table(read) if not row.inside] == []
+    for anatomy in read:
+        assert isinstance(anatomy, VertebraAnatomy)
+        apart = side_difference_mm(anatomy)
+        assert apart is not None
+        assert apart < 1.0
