@@ -223,8 +223,10 @@ def _is_cut(grid: SolidGrid, point: Point, direction: Vector, radius: float) -> 
 
 
 def _turns(points: list[Point]) -> bool:
-    """Tell whether a line turns off more sharply at its end than any bar is bent."""
-    if len(points) <= 2 * BACK:
+    """Tell whether a line turns off more sharply at its end than any bar is bent in the open."""
+    recent = np.array(points[-1 - 2 * BACK :])
+    steps = np.linalg.norm(np.diff(recent, axis=0), axis=1)
+    if len(points) <= 2 * BACK or steps.max() > 2.5 * STEP_MM:
         return False
     now, before = points[-1] - points[-1 - BACK], points[-1 - BACK] - points[-1 - 2 * BACK]
     return bool(unit(now) @ unit(before) < np.cos(TURN_RAD))
