@@ -114,7 +114,8 @@ async def structure_mesh(
 
 async def _require_structure(service: Service, case_id: str, name: str) -> None:
     stored = await run_in_threadpool(service.store.case, case_id)
-    names = [structure["name"] for structure in stored.description["structures"]]
+    given, derived = stored.description["structures"], stored.description.get("derived", {})
+    names = [one["name"] for one in (*given, *derived.get("structures", ()))]
     if name not in names:
         raise UnknownIdError(
             f"is not a structure of this case; it has: {', '.join(names)}",

@@ -59,6 +59,27 @@ def test_a_case_is_described_as_it_was_read(
     assert {v["level"] for v in described["vertebrae"]} >= {"L3"}
     for vertebra in described["vertebrae"]:
         assert set(vertebra["pedicles"]) == {"left", "right"}
+        for pedicle in vertebra["pedicles"].values():
+            for corridor in pedicle["corridors"]:
+                assert corridor["place"] in {"above", "below", "medial", "lateral"}
+                assert corridor["circle"]["radius_mm"] > 0.0
+                assert all(len(ring) > 2 for ring in corridor["outlines_mm"])
+
+
+def test_what_was_derived_for_a_case_is_described_and_can_be_fetched(
+    client: TestClient, demo_case_id: str
+) -> None:
+    derived = client.get(f"/v1/cases/{demo_case_id}").json()["derived"]
+    assert {row["kind"] for row in derived["structures"]} == {"nerve_root"}
+    assert len(derived["foramina"]) == len(derived["structures"]) == 4
+    assert all(row["reason"] for row in (*derived["structures"], *derived["missing"]))
+    name = derived["structures"][0]["name"]
+    reply = client.get(f"/v1/cases/{demo_case_id}/structures/{name}.stl")
+    assert reply.status_code == 200, reply.text
+    low, high = derived["structures"][0]["bounds_mm"]
+    vertices = read_mesh(reply.content, "stl").vertices
+    assert vertices.min(axis=0) == pytest.approx(low, abs=1e-3)
+    assert vertices.max(axis=0) == pytest.approx(high, abs=1e-3)
 
 
 def test_inline_geometry_is_the_same_case_as_files(client: TestClient, small: "Bundle") -> None:
