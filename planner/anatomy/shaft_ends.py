@@ -130,5 +130,8 @@ def neck(shaft: Shaft, mesh: TriangleMesh) -> float:
     first = lasting[0][0] if lasting else at[0] if len(at) else 0
     near = float(cuts.along[first])
     fine = _window(mesh, shaft, near - 1.0, near + 0.1)
-    over = np.flatnonzero(fine.areas > np.pi * limit**2)
-    return float(fine.along[over[-1]]) + 0.5 * FINE_MM if len(over) else near
+    over = fine.areas > np.pi * limit**2
+    if not over.any() or over.all():
+        return near
+    # on a rough mesh the section passes the limit more than once: the middle of it is taken
+    return 0.5 * float(fine.along[over][-1] + fine.along[~over][0])
