@@ -27,6 +27,7 @@ MAX_CONDITION = 1e12  # of the normal equations; beyond it a handful of triangle
 COARSE_REACH_MM = 12.0  # surface farther than this from a face is not of it; canals are deeper
 REACH_MM = 7.0
 SMALL_TRIANGLE_MM2 = 1.0
+IN_FRONT = 2.0  # what lying in front is worth, in sizes, to a piece that may be the body
 LEAST_RADIUS_MM = 2.0  # of the circle in the midsagittal body; an intact adult body has 7
 
 
@@ -130,6 +131,8 @@ def rough_box(
         c.length * _width_at(mesh, m, left, across[0])
         for c, m in zip(circles, middles, strict=True)
     ]
+    # a fused arch can be as wide; the body is the piece in front
+    size[int(np.argmin([m[1] for m in middles]))] *= IN_FRONT
     largest = int(np.argmax(size))
     middle, radius = np.array(circles[largest].coords[0]), circles[largest].length
     if radius < LEAST_RADIUS_MM:
@@ -137,7 +140,7 @@ def rough_box(
             reason=f"no body at the midline: the widest bone there has a radius of {radius:.1f} mm"
         )
     arch = [p for i, p in enumerate(pieces) if i != largest]
-    rear = _rear_point(plane, middle, arch, canal, mesh)
+    rear = _rear_point(plane, middle, arch, canal)
     to_rear = np.arctan2(*(rear - middle)[::-1])
     quarter = _quarter_angle(pieces[largest], middle, radius)
     turn = quarter + 0.5 * np.pi * np.round((to_rear - quarter) / (0.5 * np.pi))
@@ -167,9 +170,8 @@ def _rear_point(
     middle: Float[np.ndarray, "2"],
     arch: list[Polygon],
     canal: TriangleMesh | None,
-    mesh: TriangleMesh,
 ) -> Float[np.ndarray, "2"]:
-    """Return a point behind the body in the midsagittal plane: canal, else arch, else centroid.
+    """Return a point behind the body in the midsagittal plane: canal, else arch, else patient y.
 
     The nearest point is taken, because thoracic spinous processes slant steeply downward.
     """
@@ -180,8 +182,8 @@ def _rear_point(
             return _nearest(shapely.union_all(near), middle)
     if arch:
         return _nearest(shapely.union_all(arch), middle)
-    offset = surface_of(mesh).points.mean(axis=0) - plane.origin_mm
-    return np.array([offset @ plane.x_axis, offset @ plane.y_axis])
+    # nothing of the bone is left to tell: the patient's own back does
+    return middle + np.array([plane.x_axis[1], plane.y_axis[1]])
 
 
 def _nearest(shape: shapely.Geometry, middle: Float[np.ndarray, "2"]) -> Float[np.ndarray, "2"]:

@@ -65,3 +65,17 @@ NORMS = {
     "L5": _norm(47.3, 34.7, 22.9, 18.6, 14.7, 27.0),
     "S1": _norm(50.0, 32.0, 28.0, 22.0, 13.6, 41.0),
 }
+
+
+def likest_norm(width_mm: float, depth_mm: float, height_mm: float) -> Norm:
+    """Return the vertebra from T1 to L5 whose mean body is nearest to these sizes, in ratios."""
+
+    def unlike(norm: Norm) -> float:
+        pairs = (
+            (width_mm, norm.body_width_mm),
+            (depth_mm, norm.body_depth_mm),
+            (height_mm, norm.body_height_mm),
+        )
+        return sum(math.log(found / mean) ** 2 for found, mean in pairs)
+
+    return min((norm for level, norm in NORMS.items() if level != "S1"), key=unlike)

@@ -21,7 +21,7 @@ from geometry.mesh import TriangleMesh
 from geometry.sections import Plane, filled, parts, plane_through, section
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
-from planner.anatomy.morphometry import ACCEPTED, NORMS
+from planner.anatomy.morphometry import ACCEPTED, NORMS, Norm, likest_norm
 from planner.anatomy.slicing import Contours, Slicer, planes_across
 from planner.case import Side, Structure
 
@@ -68,7 +68,7 @@ def pedicle(
     sign = 1.0 if side is Side.LEFT else -1.0
     reason = "has no bone behind the body"
     unusual: Pedicle | None = None
-    for lean in _convergences(level):
+    for lean in (_usual(box, level).convergence_rad, *CONVERGENCES):
         axis = -np.cos(lean) * box.axes[1] - sign * np.sin(lean) * box.axes[0]
         start = _rough_isthmus(bone, box, sign, axis)
         if start is None:
@@ -93,7 +93,7 @@ def pedicle_at(
     else the usual one at the level. Its outline is the bone's there, about the point.
     """
     sign = 1.0 if side is Side.LEFT else -1.0
-    lean = _convergences(level)[0]
+    lean = _usual(box, level).convergence_rad
     axis = -np.cos(lean) * box.axes[1] - sign * np.sin(lean) * box.axes[0]
     here = _cuts(bone, centre[None, :], axis, box.axes[2])
     if here.areas[0] == 0.0 or here.apart_mm[0] > FARTHEST_MM:
@@ -107,10 +107,10 @@ def pedicle_at(
     return replace(drawn, centre_mm=centre, outline=outline)
 
 
-def _convergences(level: str | None) -> tuple[float, ...]:
-    """Return the directions to start from: what is usual at the level, then all there are."""
-    norm = NORMS.get(level or "")
-    return CONVERGENCES if norm is None else (norm.convergence_rad, *CONVERGENCES)
+def _usual(box: BodyBox, level: str | None) -> Norm:
+    """Return what is usual at the level, or, if that is unknown, in a body of this size."""
+    width, depth, height = (2.0 * box.half).tolist()
+    return NORMS.get(level or "") or likest_norm(width, depth, height)
 
 
 def _rough_isthmus(bone: Slicer, box: BodyBox, sign: float, axis: Vector) -> Point | None:
@@ -234,12 +234,12 @@ def _described(
     width, height = high_x - low_x, high_y - low_y
     solidity = outline.area / outline.convex_hull.area
     confidence, cause = _trust(width, height, solidity, level)
-    norm, lean = NORMS.get(level or ""), _convergence(box, plane.normal, side)
-    if norm is not None and abs(lean - norm.convergence_rad) > LEAN_RAD and confidence > UNUSUAL:
+    usual, lean = _usual(box, level).convergence_rad, _convergence(box, plane.normal, side)
+    if abs(lean - usual) > LEAN_RAD and confidence > UNUSUAL:
         confidence = UNUSUAL
         cause = (
-            f"the pedicle converges by {np.degrees(lean):.0f} degrees, the adult mean at {level} "
-            f"is {np.degrees(norm.convergence_rad):.0f}"
+            f"the pedicle converges by {np.degrees(lean):.0f} degrees, the adult mean of such a "
+            f"vertebra is {np.degrees(usual):.0f}"
         )
     return Pedicle(
         side=side,

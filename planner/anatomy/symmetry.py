@@ -5,6 +5,7 @@ the normal there. All points weigh in smoothly, so the plane moves continuously 
 what has no counterpart (a callus, a missing lamina) drops out instead of tilting it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,12 @@ class _Nearby:
 
 
 def mirror_plane(mesh: TriangleMesh) -> MirrorPlane:
-    """Return the plane of best mirror symmetry among those near a principal axis or patient x.
+    """Return the likeliest plane of mirror symmetry."""
+    return next(mirror_planes(mesh))
+
+
+def mirror_planes(mesh: TriangleMesh) -> Iterator[MirrorPlane]:
+    """Return planes of mirror symmetry near the principal axes and patient x, the likeliest first.
 
     A bone without its arch is as symmetric about other planes; among nearly equal matches the
     plane wins whose normal lies nearer to the patient's left-right axis.
@@ -69,7 +75,11 @@ def mirror_plane(mesh: TriangleMesh) -> MirrorPlane:
     starts = [np.append(normal, 0.0) for normal in (*axes.T, np.array([1.0, 0.0, 0.0]))]
     coarse = [_climbed(few, start, WIDTHS_MM[0], COARSE_STEPS) for start in starts]
     closer = [_climbed(cloud, plane, WIDTHS_MM[1], COARSE_STEPS) for plane in coarse]
-    plane = max(closer, key=lambda plane: _likely(cloud, plane))
+    ranked = sorted(closer, key=lambda plane: -_likely(cloud, plane))
+    return (_settled(cloud, centroid, plane) for plane in ranked)
+
+
+def _settled(cloud: _Cloud, centroid: Point, plane: Float[np.ndarray, "4"]) -> MirrorPlane:
     plane = _climbed(cloud, plane, WIDTHS_MM[2], STEPS)
     return MirrorPlane(
         origin_mm=centroid + plane[3] * plane[:3],

@@ -1,5 +1,6 @@
 """A vertebra's frame, body and pedicles, read from its mesh."""
 
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -22,12 +23,13 @@ from planner.anatomy.pedicles import both_pedicles
 from planner.anatomy.scan_edge import cut_edges
 from planner.anatomy.slicing import Slicer, planes_across
 from planner.anatomy.solid import calmed, outer_solid
-from planner.anatomy.symmetry import MirrorPlane, mirror_plane
+from planner.anatomy.symmetry import MirrorPlane, mirror_planes
 from planner.case import Structure
 
 BODY_REACH = 1.08  # half extents within which a flat cut takes something of the body
 CUT = 0.3  # confidence in a body that is cut off
 ASKEW_RAD = 0.17  # between the body's faces and its symmetry; beyond it the faces are right
+PLANES = 2  # of symmetry that are tried
 SQUARINGS = 3
 USUAL_HEIGHT = 0.7  # of an adult body, by its depth
 TALLEST = 1.75  # times the usual; two bodies and their disc measure 2.25
@@ -51,14 +53,10 @@ def vertebra_anatomy(
     """
     mesh = outer_solid(bone.mesh)
     calm = calmed(mesh)
-    mirror = mirror_plane(calm)
-    rough = rough_box(calm, mirror, canal.mesh if canal else None)
-    if isinstance(rough, Unavailable):
-        return rough
-    settled = _settled(calm, rough)
-    if isinstance(settled, Unavailable):
-        return settled
-    box, faces = settled
+    found = _found(calm, canal.mesh if canal else None)
+    if isinstance(found, Unavailable):
+        return found
+    mirror, box, faces = found
     edges = cut_edges(calm, box.axes)
     is_cut = any(edge.within(box.centre, box.axes, BODY_REACH * box.half) for edge in edges)
     if not is_cut and _holds_another(calm, box):
@@ -77,6 +75,20 @@ def vertebra_anatomy(
         cause=cause,
         warnings=tuple(_warnings(body, box)),
     )
+
+
+def _found(
+    mesh: TriangleMesh, canal: TriangleMesh | None
+) -> tuple[MirrorPlane, BodyBox, dict[str, Face]] | Unavailable:
+    """Find the body about the likeliest plane of symmetry, or about the next where it has none."""
+    refused = Unavailable(reason="the bone has no plane of symmetry")
+    for mirror in islice(mirror_planes(mesh), PLANES):
+        rough = rough_box(mesh, mirror, canal)
+        settled = rough if isinstance(rough, Unavailable) else _settled(mesh, rough)
+        if not isinstance(settled, Unavailable):
+            return mirror, *settled
+        refused = settled
+    return refused
 
 
 def _settled(mesh: TriangleMesh, rough: BodyBox) -> tuple[BodyBox, dict[str, Face]] | Unavailable:

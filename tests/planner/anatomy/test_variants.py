@@ -1,0 +1,167 @@
+"""Operated, broken and badly segmented vertebrae: pedicles are right, or not claimed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from geometry.frames import angle_between
+from geometry.mesh import TriangleMesh, triangle_mesh
+from phantom.implicit import Field, smooth_union, zero_surface
+from phantom.morphometry import morphometry
+from phantom.operated import OPERATIONS, beyond, without
+from phantom.vertebra import VertebraShape, vertebra_shape
+from planner.anatomy.describe import CaseAnatomy
+from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.vertebra import vertebra_anatomy
+from planner.case import Case, Kind, Side, Structure
+
+Reader = Callable[[str], tuple[Case, CaseAnatomy]]
+LEVELS = ("T5", "L2")
+RESECTED = {
+    "left_pedicle_resected": (Side.LEFT,),
+    "both_pedicles_resected": (Side.LEFT, Side.RIGHT),
+}
+
+
+@cache
+def shape_of(level: str) -> VertebraShape:
+    return vertebra_shape(morphometry(level), seed=3)
+
+
+def bone(level: str, field: Field, spacing_mm: float = 1.7) -> Structure:
+    low, high = shape_of(level).bounds
+    mesh = zero_surface(field, low - 12.0, high + 12.0, spacing_mm)
+    return Structure(name=level, kind=Kind.VERTEBRA, mesh=mesh, level=level)
+
+
+@cache
+def intact(level: str) -> VertebraAnatomy:
+    found = vertebra_anatomy(bone(level, shape_of(level).distance))
+    assert isinstance(found, VertebraAnatomy)
+    return found
+
+
+@cache
+def operated(level: str, name: str) -> VertebraAnatomy | Unavailable:
+    return vertebra_anatomy(bone(level, OPERATIONS[name](shape_of(level))))
+
+
+def claimed(found: VertebraAnatomy | Unavailable, side: Side) -> Pedicle | None:
+    """Return the pedicle that is claimed with some confidence; what is not must say why."""
+    if isinstance(found, Unavailable):
+        assert len(found.reason) > 15
+        return None
+    pedicle = found.pedicles[side]
+    if isinstance(pedicle, Unavailable):
+        assert len(pedicle.reason) > 15
+        return None
+    assert pedicle.cause
+    return pedicle if pedicle.confidence >= 0.5 else None
+
+
+def assert_not_wrong(found: Pedicle | None, truth: Pedicle | Unavailable) -> None:
+    if found is None:
+        return
+    assert isinstance(truth, Pedicle)
+    assert np.linalg.norm(found.centre_mm - truth.centre_mm) < 2.0
+    assert np.degrees(angle_between(found.axis, truth.axis)) < 6.0
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_a_pedicle_is_found_where_it_was_or_not_claimed(level: str, name: str) -> None:
+    found = operated(level, name)
+    for side in Side:
+        pedicle = claimed(found, side)
+        if side in RESECTED.get(name, ()):
+            assert pedicle is None
+        else:
+            assert_not_wrong(pedicle, intact(level).pedicles[side])
+
+
+@pytest.mark.parametrize("level", ["T5", "L2"])
+@pytest.mark.parametrize("name", ["lamina_removed", "facets_removed", "fusion_mass", "cement_void"])
+def test_what_leaves_the_pedicles_alone_leaves_them_found(level: str, name: str) -> None:
+    found = operated(level, name)
+    for side in Side:
+        assert_steady(claimed(found, side), intact(level).pedicles[side])
+
+
+@pytest.mark.parametrize("level", ["L2"])
+@pytest.mark.parametrize(("axis", "sign"), [(2, 1.0), (2, -1.0), (0, 1.0), (1, -1.0)])
+def test_a_bone_cut_off_at_the_edge_of_the_scan_is_not_trusted(
+    level: str, axis: int, sign: float
+) -> None:
+    field = without(shape_of(level), beyond(axis, sign, 3.0))
+    found = vertebra_anatomy(bone(level, field))
+    for side in Side:
+        assert_not_wrong(claimed(found, side), intact(level).pedicles[side])
+    if isinstance(found, VertebraAnatomy):
+        assert found.confidence < 0.5
+        assert "cut off" in found.cause
+
+
+@pytest.mark.parametrize("bridged", [True, False])
+def test_two_vertebrae_in_one_mesh_are_told_from_one(bridged: bool) -> None:
+    shape = shape_of("L2")
+    up = np.array([0.0, 0.0, shape.body.posterior_height_mm + 8.0])
+
+    def fused(points: np.ndarray) -> np.ndarray:
+        both = np.minimum(shape.distance(points), shape.distance(points - up))
+        disc = np.linalg.norm(points - 0.5 * up, axis=1) - 9.0
+        return smooth_union(both, disc, 1.0) if bridged else both
+
+    low, high = shape.bounds
+    mesh = zero_surface(fused, low - 2.0, high + up + 2.0, 1.6)
+    found = vertebra_anatomy(Structure(name="both", kind=Kind.VERTEBRA, mesh=mesh, level="L2"))
+    assert isinstance(found, Unavailable)
+    assert "two or more vertebrae" in found.reason
+
+
+@pytest.mark.parametrize("loss", [0.5, 0.7])
+def test_a_crushed_body_keeps_its_pedicles(loss: float) -> None:
+    shape = vertebra_shape(morphometry("T11"), seed=3, height_loss=loss)
+    found = vertebra_anatomy(bone("T11", shape.distance))
+    for side in Side:
+        pedicle = claimed(found, side)
+        assert pedicle is not None
+        assert_not_wrong(pedicle, intact("T11").pedicles[side])
+
+
+def assert_steady(found: Pedicle | None, truth: Pedicle | Unavailable) -> None:
+    assert found is not None
+    assert isinstance(truth, Pedicle)
+    assert np.linalg.norm(found.centre_mm - truth.centre_mm) < 1.0
+    assert np.degrees(angle_between(found.axis, truth.axis)) < 3.0
+
+
+def noisy(mesh: TriangleMesh, spread_mm: float, seed: int) -> TriangleMesh:
+    off = np.random.default_rng(seed).normal(0.0, spread_mm, mesh.vertices.shape)
+    return triangle_mesh(mesh.vertices + off, mesh.faces)
+
+
+@pytest.mark.parametrize("level", ["T1", "T8", "L4"])
+@pytest.mark.parametrize("change", ["coarse", "dense", "unlabelled"])
+def test_the_isthmus_is_steady(level: str, change: str) -> None:
+    spacing = {"coarse": 2.2, "dense": 1.2}.get(change, 1.7)
+    drawn = bone(level, shape_of(level).distance, spacing)
+    found = vertebra_anatomy(replace(drawn, level=None) if change == "unlabelled" else drawn)
+    for side in Side:
+        assert_steady(claimed(found, side), intact(level).pedicles[side])
+
+
+@pytest.mark.parametrize(
+    ("bundle", "level"), [("mid-thoracic", "T4"), ("lumbar-cage", "L3"), ("lumbar-cage", "L5")]
+)
+def test_noise_of_three_tenths_hardly_moves_a_real_isthmus(
+    real_anatomy: Reader, bundle: str, level: str
+) -> None:
+    case, anatomy = real_anatomy(bundle)
+    whole, before = case.bone_of_level(level), anatomy.of_level(level)
+    assert isinstance(before, VertebraAnatomy)
+    after = vertebra_anatomy(replace(whole, mesh=noisy(whole.mesh, 0.3, seed=0)))
+    for side in Side:
+        assert_steady(claimed(after, side), before.pedicles[side])
