@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 
 from geometry.arrays import Point, Points
@@ -28,10 +28,6 @@ class SolidGrid:
     origin_mm: Point
     spacing_mm: float
     depth_mm: Float[np.ndarray, "nx ny nz"]
-
-    def centres(self, chosen: Bool[np.ndarray, "nx ny nz"]) -> Points:
-        """Return the centres of some cells, mm."""
-        return self.origin_mm + self.spacing_mm * np.argwhere(chosen)
 
     def depths(self, points: Points) -> Float[np.ndarray, " n"]:
         """Return the depth of the cell that each point lies in; 0 outside the grid."""
