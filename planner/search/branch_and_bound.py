@@ -19,6 +19,7 @@ PATIENCE_BOXES = 3_000
 FLOOR_GAP_MM = 1e-3
 BETTER_MM = 0.02  # a line this much better is climbed from before the search goes on
 LOST_BOXES = 250  # once these, twice these, ... are spent without a path, one is looked for
+MOST_MISSED = 12  # so often a path may be looked for in vain before the search gives up
 SEED_STEPS = (8, 8, 9, 9)
 LIKELY = 400  # lines of the lattice that are measured exactly
 DISTINCT_MM = 4.0
@@ -77,7 +78,8 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
     floors = np.unique([radius_mm, *others_mm]) - FLOOR_GAP_MM
     cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
     how, best = _kernels.BETTER, _best(optima)
-    while how in {_kernels.BETTER, _kernels.LOST}:
+    missed = 0
+    while how == _kernels.BETTER or (how == _kernels.LOST and missed < MOST_MISSED):
         incumbent = np.zeros(4)
         limits = (
             *gaps, float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM, float(lost),
@@ -90,6 +92,7 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
             lost *= 2
             rescue = rescued(family, incumbent)
             optima = optima if rescue is None else _ranked([rescue, *optima])
+            missed += _best(optima) <= best
             best = _best(optima)
         elif found > best:
             optima = _ranked([*_optima(family, [incumbent]), *optima])
