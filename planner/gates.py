@@ -11,8 +11,6 @@ from planner.question import Question
 from planner.request import Approach
 from planner.target import TargetRegion
 
-CURVED = Unavailable(reason="curved paths are not searched yet")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatelessClass:
@@ -34,9 +32,9 @@ def gates_for(
     classes: list[tuple[Gate, Needle]] = []
     gateless: list[GatelessClass] = []
     for side, needle in product(sides, needles):
-        ways = {} if needle.curved else _ways(question, side, needle)
+        ways = _ways(question, side, needle)
         for approach in approaches:
-            gate = CURVED if needle.curved else ways[approach]
+            gate = ways[approach]
             if isinstance(gate, Gate):
                 classes.append((gate, needle))
             else:

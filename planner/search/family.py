@@ -35,6 +35,7 @@ class LineFamily:
         aim_high: Greatest of the same.
         faces: The same lines by the face of the target through which they enter it.
         preferred: The line that equally safe ones lean towards: mid-window to mid-target.
+        corners: Corners of the target region, gate coordinates.
     """
 
     gate: Gate
@@ -44,6 +45,7 @@ class LineFamily:
     aim_high: Float[np.ndarray, " 2"]
     faces: tuple[Face, ...]
     preferred: Numbers
+    corners: Points
 
     def slack(self, x: Numbers) -> float:
         """Return the slack of line ``x``; hugely negative where it is no path of the family."""
@@ -122,7 +124,7 @@ def line_family(
     return LineFamily(
         gate=gate, scene=scene, arrays=arrays, aim_low=low, aim_high=high,
         faces=faces_of(gate.window, cone, normals, offsets, corners, reach),
-        preferred=np.concatenate([middle, centre[:2]]),
+        preferred=np.concatenate([middle, centre[:2]]), corners=corners,
     )  # fmt: skip
 
 

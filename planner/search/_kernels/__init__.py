@@ -2,6 +2,14 @@
 
 from planner.search._kernels.boxes import examine
 from planner.search._kernels.branch import BETTER, CLOSED, LOST, SPENT, STOPPED, Boxes, branch
+from planner.search._kernels.curved import (
+    Bend,
+    aim_curved,
+    curved_climb,
+    curved_sample,
+    curved_slack,
+)
+from planner.search._kernels.curved_boxes import CurvedBoxes, branch_curved, examine_curved
 from planner.search._kernels.leaves import MOST_ROWS, explain
 from planner.search._kernels.lines import (
     Family,
@@ -47,17 +55,25 @@ __all__ = [
     "SPLIT",
     "STOPPED",
     "TOO_LONG",
+    "Bend",
     "Boxes",
     "Cells",
+    "CurvedBoxes",
     "Faces",
     "Family",
     "Space",
+    "aim_curved",
     "box_spread",
     "branch",
+    "branch_curved",
     "constraint_slopes",
     "constraints",
+    "curved_climb",
+    "curved_sample",
+    "curved_slack",
     "estimate",
     "examine",
+    "examine_curved",
     "explain",
     "line_points",
     "line_slack",

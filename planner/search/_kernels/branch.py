@@ -49,7 +49,8 @@ class Boxes(NamedTuple):
 
 
 @numba.njit(**OPTIONS)
-def _push(boxes, box):
+def push(boxes, box):
+    """Put a box on the heap, largest bound first."""
     heap, bound = boxes.heap, boxes.bound
     i = boxes.sizes[1]
     heap[i] = box
@@ -61,7 +62,8 @@ def _push(boxes, box):
 
 
 @numba.njit(**OPTIONS)
-def _pop(boxes):
+def pop(boxes):
+    """Take the box of largest bound off the heap."""
     heap, bound = boxes.heap, boxes.bound
     top = heap[0]
     boxes.sizes[1] -= 1
@@ -137,12 +139,12 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
         tiny = max(boxes.shape[first, 4:]) < TINY_MM
         if tiny or (best == -FAR and boxes.sizes[3] >= lost):
             if tiny:
-                _pop(boxes)  # to halve it further would tell rounding errors apart
+                pop(boxes)  # to halve it further would tell rounding errors apart
             place(family, faces, boxes.face[first], boxes.shape[first], work)
             if aim_of(family, boxes.shape[first], work, incumbent):
                 return LOST, best
             continue
-        parent = _pop(boxes)
+        parent = pop(boxes)
         axis, face = boxes.axis[parent], boxes.face[parent]
         whole = axis < 0  # a root is examined as it is
         boxes.why[parent] = SPLIT
@@ -181,7 +183,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
             if bound <= enough:
                 continue
             boxes.axis[box] = int(result[4])
-            _push(boxes, box)
+            push(boxes, box)
             if result[2] > best + GRID_MM:
                 if window_distance(family.edges, x[0], x[1]) > 0.0:
                     x[0], x[1] = nearest_on_window(family.edges, x[0], x[1])
