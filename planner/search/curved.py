@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from geometry import _kernels as mesh_kernels
-from geometry.arrays import Points
+from geometry.arrays import Point, Points
 from planner.needles.model import Needle
 from planner.needles.path import Arc, Line, Path
 from planner.search import _kernels
@@ -26,6 +26,8 @@ APART_MM = 4.0
 BACK_MM = (0.0, 5.0, 10.0, 20.0)  # stops tried before the tip of a straight path
 ROLLS = 8
 CLIMB_MM, NEAR_MM, CLIMB_ROUNDS = 3.0, 0.5, 1_000
+MOVED = 0.7  # share of the numbers that one step of a climb changes
+ROLL_PER_MM = 0.125
 SEED = 7
 FLOOR_GAP_MM = 1e-3
 
@@ -80,8 +82,7 @@ class CurvedFamily:
         radius, stop = self.bend.radius, y[2:5]
         centre = stop + radius * across
         tip = centre + radius * (math.sin(angle) * along - math.cos(angle) * across)
-        gate_point = np.array([y[0], y[1], 0.0])
-        start, end, middle, last = self._patient(np.stack([gate_point, stop, centre, tip]))
+        end, middle, last = self._patient(np.stack([stop, centre, tip]))
         entry = self._entry(y)
         cannula = Line(start_mm=entry, end_mm=end)
         if angle * radius < 1e-3:
@@ -101,12 +102,12 @@ class CurvedFamily:
         gate = self.lines.gate
         return gate.origin_mm + points @ gate.axes
 
-    def _entry(self, y: PathNumbers) -> Float[np.ndarray, "3"]:
+    def _entry(self, y: PathNumbers) -> Point:
         frame = self.lines.scene.from_patient
         ends = frame.points(self._patient(np.array([[y[0], y[1], 0.0], y[2:5]])))
         start, step = ends[0], ends[1] - ends[0]
         t = float(_kernels.skin_exit(self.lines.arrays, self.lines.scene.skin.tree, start, step))
-        entry: Float[np.ndarray, 3] = frame.inverse().points(start + t * step)
+        entry: Point = frame.inverse().points(start + t * step)
         return entry
 
 
@@ -269,11 +270,14 @@ def _climbed(
     family: CurvedFamily, starts: list[PathNumbers], step_mm: float
 ) -> tuple[float, PathNumbers]:
     """Climb from every start; return the best slack and its path."""
+    rng = np.random.default_rng(SEED)
+    moves = rng.normal(size=(CLIMB_ROUNDS, 6)) * (rng.uniform(size=(CLIMB_ROUNDS, 6)) < MOVED)
+    moves[:, 5] *= ROLL_PER_MM
     best, where = -mesh_kernels.FAR, np.zeros(6)
     for start in starts:
         y = start.copy()
         slack = _kernels.curved_climb(
-            family.lines.arrays, family.lines.scene.space, family.bend, y, step_mm, CLIMB_ROUNDS
+            family.lines.arrays, family.lines.scene.space, family.bend, y, step_mm, moves
         )
         if slack > best:
             best, where = float(slack), y

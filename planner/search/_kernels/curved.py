@@ -23,13 +23,16 @@ from planner.search._kernels.lines import ON_EDGE_MM, skin_exit, window_distance
 CHORD_RAD = 0.06  # of the chords that stand for an arc; their sagitta is taken off the slack
 STRIDE_MM = 0.25  # between tips that are tried while the first is not in bone
 ON_FACE_MM = 1e-9
+PATIENCE = 12  # steps that fail before they are made smaller
+SETTLED_MM = 0.005
 
 
 class Bend(NamedTuple):
-    """A curved needle: arc radius R, mm; ``most``, rad, that can be deployed; ``spare``, mm, by
+    """A curved needle.
 
-    which the arc is thinner than the cannula; ``least``, mm, of cannula beyond the gate plane;
-    ``curl``, how much faster the roll's axes turn than the direction, at most, in the cone.
+    ``radius`` of the arc, mm; ``most`` of it that can be deployed, rad; ``spare``: how much thinner
+    than the cannula it is, as radii, mm; ``least`` of the cannula beyond the gate plane, mm;
+    ``curl``: how much faster the roll's axes turn than the direction, at most, in the cone.
     """
 
     radius: float
@@ -139,7 +142,7 @@ def curved_slack(family, space, bend, y, worth):
     if t_skin > 0.0 or (1.0 - t_skin) * length + bend.radius * angle > family.usable:
         return -FAR, 0.0
     value, _, _, _, _, _ = segment_query(space.tree, start + t_skin * (stop - start), stop, FAR)
-    pieces = int(math.ceil(angle / CHORD_RAD))
+    pieces = math.ceil(angle / CHORD_RAD)
     sagitta = bend.radius * (1.0 - math.cos(0.5 * angle / max(pieces, 1)))
     a[:] = stop
     for i in range(1, pieces + 1):
@@ -162,21 +165,17 @@ def curved_sample(family, space, bend, paths, slack):
 
 
 @numba.njit(**OPTIONS)
-def curved_climb(family, space, bend, y, step, rounds):
-    """Climb from path ``y``, which is overwritten, by random steps that adapt; return its slack.
+def curved_climb(family, space, bend, y, step, moves):
+    """Climb from path ``y``, which is overwritten, by steps whose size adapts; return its slack.
 
-    The steps are drawn anew from the same seed each time. Lengths are drawn ``step`` wide, mm,
-    rolls an eighth of that, rad.
+    ``moves`` (n, 6): the steps to try, of about unit size; they are taken ``step`` mm wide at
+    first and never wider.
     """
-    np.random.seed(7)
     best, _ = curved_slack(family, space, bend, y, -FAR)
     widest, failed, z = step, 0, np.empty(6)
-    for _ in range(rounds):
+    for i in range(moves.shape[0]):
         for k in range(6):
-            change = step * np.random.normal()
-            z[k] = y[k] + (change if k < 5 else 0.125 * change)
-            if np.random.random() < 0.3:
-                z[k] = y[k]
+            z[k] = y[k] + step * moves[i, k]
         value, _ = curved_slack(family, space, bend, z, best)
         if value > best:
             best, failed = value, 0
@@ -184,8 +183,8 @@ def curved_climb(family, space, bend, y, step, rounds):
             step = min(1.5 * step, widest)
             continue
         failed += 1
-        if failed > 12:
+        if failed > PATIENCE:
             step, failed = 0.6 * step, 0
-            if step < 0.005:
+            if step < SETTLED_MM:
                 break
     return best
