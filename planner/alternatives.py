@@ -85,11 +85,12 @@ def alternatives(question: Question, search: ClassSearch) -> Iterator[Path]:
 
 
 def _room(question: Question, search: ClassSearch) -> _Room | None:
-    """Return what is comfortable in a class, if anything on the lattice is."""
-    if search.family is None or search.result is None or isinstance(question.region, Unavailable):
+    """Return what is comfortable in a class of straight paths, if anything on the lattice is."""
+    if search.straight is None or isinstance(question.region, Unavailable):
         return None
+    lines_of, result = search.straight
     radius = search.needle.radius_mm
-    family = replace(search.family, scene=_preferred(question, search.family.scene))
+    family = replace(lines_of, scene=_preferred(question, lines_of.scene))
     lines = lattice(family)
     slack = np.array([family.slack(x) for x in lines])
     high = maximum_filter(slack.reshape(LATTICE), size=3, mode="nearest").ravel()
@@ -97,7 +98,7 @@ def _room(question: Question, search: ClassSearch) -> _Room | None:
     roomy = order[slack[order] >= radius]
     if len(roomy) == 0:
         return None
-    best = search.result.optima[0].line
+    best = result.optima[0].line
     known = best if family.slack(best) >= radius else polish(family, lines[roomy[0]]).line
     return _Room(
         family=family, radius_mm=radius, lines=lines[roomy], known=known,

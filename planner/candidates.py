@@ -179,7 +179,7 @@ def _measured(question: Question, needle: Needle, path: Path) -> MeasuredPath | 
     if not ends_in_target(question, path[-1].end_mm):
         return None
     through = meant_to_pass(question.prepared.case, question.bone)
-    measured = clearances(question.prepared, path, needle.radius_mm, question.policy, through)
+    measured = clearances(question.prepared, path, needle, question.policy, through)
     return MeasuredPath(path=path, clearances=measured)
 
 
@@ -189,8 +189,8 @@ def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
 
 
 def _candidate(question: Question, search: ClassSearch, measured: MeasuredPath) -> Candidate:
-    path, radius = measured.path, search.needle.radius_mm
-    forgiven = tolerance(question, path, radius, measured.clearances)
+    path = measured.path
+    forgiven = tolerance(question, path, search.needle, measured.clearances)
     return Candidate(
         gate=search.gate, needle=search.needle, path=path,
         comfortable=is_comfortable(measured.clearances, question.policy),

@@ -126,5 +126,5 @@ class LivePlanner:
         """Measure a path on the original meshes."""
         through = meant_to_pass(self._prepared.case, self._question.bone)
         policy = self._question.policy
-        measured = clearances(self._prepared, path, needle.radius_mm, policy, through)
+        measured = clearances(self._prepared, path, needle, policy, through)
         return least_margin(measured)[0]

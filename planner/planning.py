@@ -23,6 +23,7 @@ from planner.result import Certificate, Outcome, Plan, Status, Trajectory
 from planner.search.branch_and_bound import climbed
 from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
+from planner.search.curved import CurvedFamily
 from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion
@@ -31,6 +32,7 @@ from planner.why_not import explained
 from planner.witness import Site, needed_by
 
 ENDLESS_MM = 400.0
+NOT_IN_PROOFS = "searched, but proof files do not hold the boxes of curved paths"
 Progress = Callable[[str, float], None]
 
 
@@ -107,7 +109,9 @@ def _planned(
         outcome = Outcome.TARGET_UNREACHABLE
     made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
     unknown = [_unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)]
-    return made, proved, unknown
+    curved = [p for p in proved if isinstance(p.search.family, CurvedFamily)]
+    unknown += [_unknown(p.certificate, NOT_IN_PROOFS) for p in curved]
+    return made, [p for p in proved if p not in curved], unknown
 
 
 def _unknown(certificate: Certificate, reason: str) -> Unsearched:
@@ -176,9 +180,10 @@ def _longer_would_do(
 ) -> bool:
     """Whether some class has a safe path for a needle of the same width and any length."""
     for s in searched:
-        if s.result is not None:
+        if s.straight is not None:
             endless = line_family(s.gate, scene, region, ENDLESS_MM)
-            longer = replace(s, family=endless, result=replace(s.result, optima=climbed(endless)))
+            result = replace(s.straight[1], optima=climbed(endless))
+            longer = replace(s, family=endless, result=result)
             [measured] = measured_classes(question, [longer])
             if measured.candidates:
                 return True

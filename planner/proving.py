@@ -46,7 +46,7 @@ def proof_of(
     Args:
         case: The case.
         plan: The plan, for what it says it is about.
-        classes: Every class that was searched, or whose window is empty.
+        classes: Every class of straight paths that was searched, or whose window is empty.
         unsearched: The others.
     """
     families: dict[int, int] = {}
@@ -54,11 +54,12 @@ def proof_of(
     claims = []
     for one in classes:
         place = None
-        if one.search.family is not None and one.search.result is not None:
-            key = id(one.search.result)
+        if one.search.straight is not None:
+            family, result = one.search.straight
+            key = id(result)
             if key not in families:
                 families[key] = len(proofs)
-                proofs.append(_family(case, one.search.family, one.search.result))
+                proofs.append(_family(case, family, result))
             place = families[key]
         slack = -np.inf if place is None else proofs[place].upper_bound_mm
         claims.append(_class(one, place, slack))

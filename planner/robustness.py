@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float
 from geometry import _kernels
 from geometry.arrays import Points, Rotation, Vector, frozen, unit
 from geometry.exact import MeshDistance
+from planner.needles.model import Needle
 from planner.needles.path import Line, Path, path_chords
 from planner.question import Question
 from planner.request import ErrorProfile
@@ -70,7 +71,7 @@ PROFILES: Mapping[ErrorProfile, PlacementError] = MappingProxyType({
 
 
 def tolerance(
-    question: Question, path: Path, radius_mm: float, measured: tuple[Clearance, ...]
+    question: Question, path: Path, needle: Needle, measured: tuple[Clearance, ...]
 ) -> Tolerance | None:
     """Return how far a needle may be off while every hard limit provably still holds.
 
@@ -93,7 +94,7 @@ def tolerance(
     Args:
         question: What was asked, with the error profile that gives the proportion sE to sA.
         path: Skin to tip, patient LPS.
-        radius_mm: Radius of the needle.
+        needle: The needle.
         measured: The path's clearances, one per structure in the case's order.
 
     Returns:
@@ -103,8 +104,8 @@ def tolerance(
     if not margins or min(margins) < 0.0:
         return None
     error = PROFILES[question.error_profile]
-    tilt = _least_ratio(question, path, radius_mm, measured, (0.0, 1.0))
-    multiple = _least_ratio(question, path, radius_mm, measured, (error.entry_mm, error.angle_rad))
+    tilt = _least_ratio(question, path, needle, measured, (0.0, 1.0))
+    multiple = _least_ratio(question, path, needle, measured, (error.entry_mm, error.angle_rad))
     return Tolerance(
         entry_mm=min(margins),
         angle_rad=2.0 * math.asin(min(1.0, tilt / 2.0)),
@@ -118,19 +119,20 @@ def tolerance(
 def _least_ratio(
     question: Question,
     path: Path,
-    radius_mm: float,
+    needle: Needle,
     measured: tuple[Clearance, ...],
     weights: tuple[float, float],
 ) -> float:
     """Return a lower bound of slack / (shift + turn rho) over a path, for (shift, turn) weights."""
-    points = path_chords(path)
+    entry, tubes = path[0].start_mm, needle.tubes(path)
     best = _kernels.FAR
     limited = [c for c in measured if c.required_mm is not None]
     for c in sorted(limited, key=lambda c: c.margin_mm or 0.0):  # the tightest prunes the rest
         structure = question.prepared.case.structure(c.structure, field_name="structure")
         tree = question.prepared.distance(structure).tree
-        reserve = radius_mm + (c.required_mm or 0.0)
-        best = _kernels.least_ratio(tree, points, reserve, weights, best, GAP)
+        for points, radius in tubes:
+            reserve = radius + (c.required_mm or 0.0)
+            best = _kernels.least_ratio(tree, entry, points, reserve, weights, best, GAP)
     return float(best) * (1.0 - GAP)
 
 
@@ -250,7 +252,7 @@ class _Seen:
 
 
 def breach_probability(
-    question: Question, path: Path, radius_mm: float, measured: tuple[Clearance, ...]
+    question: Question, path: Path, needle: Needle, measured: tuple[Clearance, ...]
 ) -> BreachProbability:
     """Return how likely a needle meant for a path enters a structure, under an error profile.
 
@@ -261,17 +263,40 @@ def breach_probability(
     Args:
         question: What was asked, with the error profile.
         path: Skin to tip, patient LPS.
-        radius_mm: Radius of the needle.
+        needle: The needle.
         measured: The path's clearances, one per structure in the case's order.
     """
     draws = standard_draws()
-    needles = misplaced(path, question.axes, PROFILES[question.error_profile], draws)
+    drawn = misplaced(path, question.axes, PROFILES[question.error_profile], draws)
     counted = [c for c in measured if not c.traversed]
+    parts = _tubes(drawn, path, needle)
+
+    def least(clearance: Clearance) -> PerSample:
+        every = [sampled_clearances(question, clearance, r, part) for part, r in parts]
+        return np.min(every, axis=0)
+
     with ThreadPoolExecutor(THREADS) as pool:
-        drawn = list(
-            pool.map(lambda c: sampled_clearances(question, c, radius_mm, needles), counted)
+        sampled = list(pool.map(least, counted))
+    return _summary(question, counted, sampled)
+
+
+def _tubes(drawn: Needles, path: Path, needle: Needle) -> tuple[tuple[Needles, float], ...]:
+    """Cut drawn needles where the cannula ends; return the parts, each with its radius."""
+    if len(path) == 1:
+        return ((drawn, needle.radius_along(path[0])),)
+    share = path[0].length_mm / sum(piece.length_mm for piece in path)
+    stop = math.ceil(share * (len(drawn.nominal) - 1))
+    parts = ((slice(0, stop + 1), path[0]), (slice(stop, None), path[-1]))
+    return tuple(
+        (
+            Needles(
+                nominal=drawn.nominal[cut], moved=drawn.moved[:, cut],
+                shift_mm=drawn.shift_mm[:, cut],
+            ),
+            needle.radius_along(piece),
         )
-    return _summary(question, counted, drawn)
+        for cut, piece in parts
+    )  # fmt: skip
 
 
 def sampled_clearances(

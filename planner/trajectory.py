@@ -30,8 +30,9 @@ BESIDE_SCREW_MM = 15.0  # a screw no farther from the needle than this is one to
 def trajectory(question: Question, gate: Gate, needle: Needle, path: Path) -> Trajectory:
     """Measure a path of a known class."""
     return _trajectory(
-        question, needle, path, approach=gate.approach, side=gate.side, technique=gate.technique
-    )
+        question, needle, path, approach=gate.approach, side=gate.side,
+        technique=gate.technique if len(path) == 1 else "curved",
+    )  # fmt: skip
 
 
 def drawn_trajectory(question: Question, needle: Needle, path: Path) -> Trajectory:
@@ -52,7 +53,7 @@ def _trajectory(
 ) -> Trajectory:
     bone = question.bone
     through = meant_to_pass(question.prepared.case, bone)
-    measured = clearances(question.prepared, path, needle.radius_mm, question.policy, through)
+    measured = clearances(question.prepared, path, needle, question.policy, through)
     margin, limiting = least_margin(measured)
     at_bone = first_bone(question.prepared, bone, path)
     entry, tip = path[0].start_mm, path[-1].end_mm
@@ -77,8 +78,8 @@ def _trajectory(
         reaches_target=ends_in_target(question, tip),
         obliquity_rad=obliquity_rad(question, path),
         reach_mm=reach_mm(question, needle, path),
-        tolerance=tolerance(question, path, needle.radius_mm, measured),
-        breach_probability=breach_probability(question, path, needle.radius_mm, measured),
+        tolerance=tolerance(question, path, needle, measured),
+        breach_probability=breach_probability(question, path, needle, measured),
         views=views,
         cautions=(
             *_cautions(question, needle, path, approach, measured), *view_cautions(views),

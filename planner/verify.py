@@ -5,7 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from geometry.arrays import Point, frozen
+from geometry.exact import SegmentDistance
 from planner.case import Structure
+from planner.needles.model import Needle
 from planner.needles.path import Path, path_chords
 from planner.policy import Policy
 from planner.prepared import PreparedCase
@@ -15,14 +17,14 @@ EQUAL_MM = 1e-5  # margins closer than this limit a path equally
 
 
 def clearances(
-    prepared: PreparedCase, path: Path, radius_mm: float, policy: Policy, traversed: frozenset[str]
+    prepared: PreparedCase, path: Path, needle: Needle, policy: Policy, traversed: frozenset[str]
 ) -> tuple[Clearance, ...]:
     """Measure a path against every structure of the case.
 
     Args:
         prepared: The case.
         path: Skin to tip, patient LPS.
-        radius_mm: Radius of the needle.
+        needle: The needle; an arc is as thick as its inner needle.
         policy: What is required of each kind.
         traversed: Names of structures the needle is meant to pass through.
 
@@ -30,7 +32,7 @@ def clearances(
         One clearance per structure, in the case's order.
     """
     return tuple(
-        _clearance(prepared, structure, path, radius_mm, policy, structure.name in traversed)
+        _clearance(prepared, structure, path, needle, policy, structure.name in traversed)
         for structure in prepared.case.structures
     )
 
@@ -39,14 +41,19 @@ def _clearance(
     prepared: PreparedCase,
     structure: Structure,
     path: Path,
-    radius_mm: float,
+    needle: Needle,
     policy: Policy,
     traversed: bool,  # a fact about the structure, passed straight on
 ) -> Clearance:
-    points = path_chords(path)
-    nearest, piece = prepared.distance(structure).path(points)
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    distance = nearest.distance_mm - radius_mm
+    surface, before = prepared.distance(structure), 0.0
+    found: list[tuple[float, float, SegmentDistance]] = []
+    for points, radius in needle.tubes(path):
+        nearest, piece = surface.path(points)
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        depth = before + float(steps[:piece].sum() + nearest.fraction * steps[piece])
+        found.append((nearest.distance_mm - radius, depth, nearest))
+        before += float(steps.sum())
+    distance, depth, nearest = min(found, key=lambda one: one[0])
     required = None if traversed else policy.rule(structure.kind).hard_mm
     return Clearance(
         structure=structure.name,
@@ -54,7 +61,7 @@ def _clearance(
         distance_mm=distance,
         required_mm=required,
         margin_mm=None if required is None else distance - required,
-        at_depth_mm=float(steps[:piece].sum() + nearest.fraction * steps[piece]),
+        at_depth_mm=depth,
         nearest_point_mm=nearest.on_mesh_mm,
         path_point_mm=nearest.on_segment_mm,
         traversed=traversed,

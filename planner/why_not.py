@@ -40,7 +40,12 @@ class _Found:
 
 
 def explained(site: Site, blocked: MeasuredClass, certificate: Certificate) -> Certificate:
-    """Return the certificate of an infeasible class with what blocks it and what would open it."""
+    """Return the certificate of an infeasible class with what blocks it and what would open it.
+
+    What would open a class of curved paths is not tried.
+    """
+    if blocked.search.needle.curved is not None:
+        return replace(certificate, blocked_by=certificate.limiting_structures)
     trial = Trial(
         gate=blocked.search.gate, needle=blocked.search.needle, policy=site.question.policy
     )

@@ -60,9 +60,9 @@ class Site:
         return [c for c in self.classes if (c.search.gate.approach, c.search.gate.side) == way]
 
     def starts(self, gate: Gate) -> list[Numbers]:
-        """Return the best lines that were found for an approach on a side, by any needle."""
-        results = [c.search.result for c in self.of_way(gate)]
-        return [r.optima[0].line for r in results if r is not None and r.optima]
+        """Return the best lines that were found for an approach on a side, by any straight needle."""
+        found = [c.search.straight for c in self.of_way(gate)]
+        return [one[1].optima[0].line for one in found if one is not None and one[1].optima]
 
     def climbed(self, key: object, climb: Callable[[], Numbers | None]) -> Numbers | None:
         """Return where a climb leads; what has been climbed once is remembered by its key."""
@@ -150,9 +150,7 @@ def verified(site: Site, trial: Trial, path: Path) -> Witness | None:
     through = meant_to_pass(site.question.prepared.case, site.question.bone)
     measured = tuple(
         c
-        for c in clearances(
-            site.question.prepared, path, trial.needle.radius_mm, trial.policy, through
-        )
+        for c in clearances(site.question.prepared, path, trial.needle, trial.policy, through)
         if c.structure != trial.without
     )
     margin, _ = least_margin(measured)

@@ -19,8 +19,8 @@ def _apart(p, q):
 
 
 @numba.njit(**OPTIONS)
-def least_ratio(tree, points, reserve, weights, best, gap):
-    """Minimise (distance - reserve) / (shift + turn |p - points[0]|) over a polyline's points p.
+def least_ratio(tree, pivot, points, reserve, weights, best, gap):
+    """Minimise (distance - reserve) / (shift + turn |p - pivot|) over a polyline's points p.
 
     ``weights`` is (shift, turn); ``best`` a value that some point is known to reach, or ``FAR``.
     Distances are unsigned, so the polyline must not pierce the surface, and distances below
@@ -41,13 +41,13 @@ def least_ratio(tree, points, reserve, weights, best, gap):
         while size > 0:
             size -= 1
             a, b = todo[size, 0].copy(), todo[size, 1].copy()
-            heavy = shift + turn * max(_apart(a, points[0]), _apart(b, points[0]))
+            heavy = shift + turn * max(_apart(a, pivot), _apart(b, pivot))
             bound = min(FAR, best * (1.0 - gap) * heavy + reserve)
             value, found, s, _, _, _ = segment_query(tree, a, b, bound)
             if found < 0:
                 continue
             slack = max(value - reserve, 0.0)
-            weight = shift + turn * _apart(a + s * (b - a), points[0])
+            weight = shift + turn * _apart(a + s * (b - a), pivot)
             if weight > 0.0:
                 best = min(best, slack / weight)
             if slack >= best * (1.0 - gap) * heavy:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from geometry.arrays import Points
+from planner.needles.path import Arc, Path, Segment
+
 HUB_STAND_OFF_MM = 10.0  # DOMAIN 3.2: product length less the hub's stand-off is usable [A]
 
 
@@ -46,6 +49,16 @@ class Needle:
     def radius_mm(self) -> float:
         """Half the outer diameter."""
         return self.outer_diameter_mm / 2.0
+
+    def radius_along(self, segment: Segment) -> float:
+        """Radius along one piece of a path, mm: an arc is the inner needle's, if there is one."""
+        if self.curved is not None and isinstance(segment, Arc):
+            return self.curved.outer_diameter_mm / 2.0
+        return self.radius_mm
+
+    def tubes(self, path: Path) -> tuple[tuple[Points, float], ...]:
+        """Return the pieces of a path: the polyline (k, 3) that stands for each, and its radius."""
+        return tuple((piece.chords(), self.radius_along(piece)) for piece in path)
 
     @property
     def usable_length_mm(self) -> float:

@@ -7,23 +7,30 @@ from planner.needles.model import Needle
 from planner.request import Approach
 from planner.result import Certificate, Status
 from planner.search.branch_and_bound import SearchResult
+from planner.search.curved import LEAST_BEYOND_GATE_MM, TOLERANCE_MM, CurvedResult
 
 # A structure is named as limiting if it settled at least this share of the examined boxes.
 NAMED_SHARE = 0.1
 
 
 def certificate(
-    gate: Gate, needle: Needle, result: SearchResult, best_mm: float | None, tolerance_mm: float
+    gate: Gate,
+    needle: Needle,
+    result: SearchResult | CurvedResult,
+    best_mm: float | None,
+    tolerance_mm: float,
 ) -> Certificate:
     """Return the certificate of a searched class.
 
     Args:
         gate: Its gate.
         needle: Its needle.
-        result: The search of its lines.
+        result: The search of its paths.
         best_mm: Margin of its best path, measured on the meshes; None if it has no path.
-        tolerance_mm: The gap that was asked for.
+        tolerance_mm: The gap that was asked for; a curved class has a wider one of its own.
     """
+    if needle.curved is not None:
+        tolerance_mm = max(tolerance_mm, TOLERANCE_MM)
     upper = max(result.upper_bound_mm - needle.radius_mm, best_mm if best_mm is not None else -1e9)
     status = Status.STOPPED
     if upper < 0.0:
@@ -74,7 +81,7 @@ def unsearched(
     )  # fmt: skip
 
 
-def _limiting(result: SearchResult) -> tuple[str, ...]:
+def _limiting(result: SearchResult | CurvedResult) -> tuple[str, ...]:
     total = sum(result.settled_by.values())
     ordered = sorted(result.settled_by.items(), key=lambda item: (-item[1], item[0]))
     return tuple(name for name, count in ordered[:3] if count >= NAMED_SHARE * total)
@@ -88,8 +95,11 @@ def _statement(
     upper_mm: float,
     limiting: tuple[str, ...],
 ) -> str:
-    way = f"straight {gate.approach} path on the {gate.side} with {needle.name}"
+    shape = "straight" if needle.curved is None else "curved"
+    way = f"{shape} {gate.approach} path on the {gate.side} with {needle.name}"
     scope = "through the gate's window, within its cone and the needle's length"
+    if needle.curved is not None:
+        scope += f", stopping {LEAST_BEYOND_GATE_MM:g} mm beyond the gate or further"
     near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
     if status is Status.INFEASIBLE:
         return f"No {way} {scope} has a margin above {upper_mm:.3f} mm: none is safe.{near}"

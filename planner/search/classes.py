@@ -1,7 +1,8 @@
 """The classes of one question (approach x side x needle) and their searches.
 
 The slack of a line does not depend on the needle; only the windows at the pedicle's wall and the
-usable length do. Needles that share both share one search.
+usable length do. Straight needles that share both share one search; curved ones start from what
+the straight ones of their way found.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,14 @@ from dataclasses import dataclass
 
 from planner.approach import Gate
 from planner.needles.model import Needle
-from planner.search.branch_and_bound import SearchResult, search_family
+from planner.search.branch_and_bound import SearchResult, climbed, search_family
+from planner.search.curved import (
+    TOLERANCE_MM,
+    CurvedFamily,
+    CurvedResult,
+    curved_family,
+    search_curved,
+)
 from planner.search.family import LineFamily, Numbers, line_family
 from planner.search.scene import Scene
 from planner.target import TargetRegion
@@ -25,14 +33,21 @@ class ClassSearch:
     Attributes:
         gate: Its gate.
         needle: Its needle.
-        family: Its lines; None where the gate's window is empty.
+        family: Its paths; None where the gate's window is empty.
         result: What was found and proved; None where the gate's window is empty.
     """
 
     gate: Gate
     needle: Needle
-    family: LineFamily | None
-    result: SearchResult | None
+    family: LineFamily | CurvedFamily | None
+    result: SearchResult | CurvedResult | None
+
+    @property
+    def straight(self) -> tuple[LineFamily, SearchResult] | None:
+        """Lines and result of a straight needle's class that has any; None for another."""
+        if isinstance(self.family, LineFamily) and isinstance(self.result, SearchResult):
+            return self.family, self.result
+        return None
 
 
 def search_classes(
@@ -84,6 +99,8 @@ def _search_way(
         if gate.window.is_empty:
             found[i] = ClassSearch(gate=gate, needle=needle, family=None, result=None)
             continue
+        if needle.curved is not None:
+            continue
         key = _key(gate, needle)
         if key not in shared:
             family = line_family(gate, scene, target, needle.usable_length_mm)
@@ -96,7 +113,23 @@ def _search_way(
             hints = (*hints, *(o.line for o in result.optima))
         family, result = shared[key]
         found[i] = ClassSearch(gate=gate, needle=needle, family=family, result=result)
+    for i, gate, needle in thick_first:
+        if i not in found:
+            lines = line_family(gate, scene, target, needle.usable_length_mm)
+            found[i] = _search_curved(lines, needle, hints, tolerance_mm)
     return found
+
+
+def _search_curved(
+    lines: LineFamily, needle: Needle, hints: tuple[Numbers, ...], tolerance_mm: float
+) -> ClassSearch:
+    """Search the class of a curved needle, from straight lines known to be good."""
+    family = curved_family(lines, needle)
+    result = search_curved(
+        family, radius_mm=needle.radius_mm, tolerance_mm=max(tolerance_mm, TOLERANCE_MM),
+        hints=(*hints, *(o.line for o in climbed(lines))),
+    )  # fmt: skip
+    return ClassSearch(gate=lines.gate, needle=needle, family=family, result=result)
 
 
 def _key(gate: Gate, needle: Needle) -> tuple[bytes, float]:

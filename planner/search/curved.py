@@ -12,6 +12,7 @@ from planner.needles.model import Needle
 from planner.needles.path import Arc, Line, Path
 from planner.search import _kernels
 from planner.search.family import LineFamily, Numbers
+from planner.search.polish import Optimum
 
 PathNumbers = Float[np.ndarray, " 6"]
 BUDGET_BOXES = 300_000
@@ -34,19 +35,18 @@ FLOOR_GAP_MM = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CurvedResult:
-    """What a search of the curved paths through one gate found.
+    """What a search of the curved paths through one gate found; read like a ``SearchResult``.
 
     Attributes:
-        best: The best path's numbers (see ``_kernels.curved``); None if none was found.
-        slack_mm: Its slack: margin plus the cannula's radius.
+        optima: The best path's numbers (see ``_kernels.curved``) and its slack, which is a margin
+            plus the cannula's radius; empty if no path was found.
         upper_bound_mm: No path has a larger slack.
         closed: Whether bound and best met to the tolerance, or nothing feasible is left.
         boxes_examined: How many boxes were examined.
         settled_by: How many boxes each structure decided, by name.
     """
 
-    best: PathNumbers | None
-    slack_mm: float
+    optima: tuple[Optimum, ...]
     upper_bound_mm: float
     closed: bool
     boxes_examined: int
@@ -184,9 +184,10 @@ def search_curved(
     left = boxes.bound[boxes.heap[0]] if boxes.sizes[1] > 0 else -mesh_kernels.FAR
     upper = max(float(left), float(boxes.dropped[0]), best)
     names = family.lines.scene.names
+    found_one = best > -mesh_kernels.FAR
+    optimum = Optimum(line=incumbent, slack_mm=best, worth_mm=best)
     return CurvedResult(
-        best=incumbent if best > -mesh_kernels.FAR else None,
-        slack_mm=best, upper_bound_mm=upper, closed=how == _kernels.CLOSED,
+        optima=(optimum,) if found_one else (), upper_bound_mm=upper, closed=how == _kernels.CLOSED,
         boxes_examined=int(boxes.sizes[2]),
         settled_by={n: int(c) for n, c in zip(names, owners, strict=False) if c > 0},
     )  # fmt: skip

@@ -15,6 +15,7 @@ from geometry.frames import PATIENT, RigidTransform
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.solids import box, ellipsoid
 from planner.case import Case, Kind, Side
+from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
 from planner.needles.path import Path as NeedlePath
 from planner.policy import meant_to_pass, policy_with
@@ -36,12 +37,13 @@ from planner.robustness import (
 from planner.verify import clearances
 
 SceneOf = Callable[[Kind, TriangleMesh], Question]
-RADIUS_MM = 0.9145
+NEEDLE = needle_named("15G-150")
+RADIUS_MM = NEEDLE.radius_mm
 
 
 def measured(question: Question, path: NeedlePath) -> tuple[Clearance, ...]:
     through = meant_to_pass(question.prepared.case, question.bone)
-    return clearances(question.prepared, path, RADIUS_MM, question.policy, through)
+    return clearances(question.prepared, path, NEEDLE, question.policy, through)
 
 
 def plate(centre: Sequence[float], extents: Sequence[float]) -> TriangleMesh:
@@ -53,7 +55,7 @@ def ball(centre: Sequence[float], radius: float) -> TriangleMesh:
 
 
 def breach(question: Question, path: NeedlePath) -> BreachProbability:
-    return breach_probability(question, path, RADIUS_MM, measured(question, path))
+    return breach_probability(question, path, NEEDLE, measured(question, path))
 
 
 def test_a_path_far_from_everything_is_never_breached(scene: SceneOf, needle: NeedlePath) -> None:

@@ -17,6 +17,7 @@ from geometry.exact import MeshDistance
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.solids import box, ellipsoid
 from planner.case import Kind
+from planner.needles.catalogue import needle_named
 from planner.needles.path import Line, Segment
 from planner.needles.path import Path as NeedlePath
 from planner.policy import DEFAULT_POLICY, meant_to_pass, policy_with, widened
@@ -29,12 +30,13 @@ SceneOf = Callable[[Kind, TriangleMesh], Question]
 ROUNDING_MM = 1e-9
 LENGTH_MM = 100.0  # of the needle in made-up scenes
 CANAL_MM = 1.0  # the hard limit of a canal
-RADIUS_MM = 0.9145
+NEEDLE = needle_named("15G-150")
+RADIUS_MM = NEEDLE.radius_mm
 
 
 def measured(question: Question, path: NeedlePath) -> tuple[Clearance, ...]:
     through = meant_to_pass(question.prepared.case, question.bone)
-    return clearances(question.prepared, path, RADIUS_MM, question.policy, through)
+    return clearances(question.prepared, path, NEEDLE, question.policy, through)
 
 
 def plate(centre: Sequence[float], extents: Sequence[float]) -> TriangleMesh:
@@ -50,7 +52,7 @@ def margin(question: Question, path: NeedlePath) -> float:
 
 
 def proved(question: Question, path: NeedlePath) -> Tolerance:
-    found = tolerance(question, path, RADIUS_MM, measured(question, path))
+    found = tolerance(question, path, NEEDLE, measured(question, path))
     assert found is not None
     return found
 
@@ -212,12 +214,12 @@ def test_asking_for_more_distance_never_raises_a_tolerance(
 def test_a_path_that_breaks_a_limit_has_no_tolerance(lumbar: Question) -> None:
     screw = lumbar.prepared.case.of_kind(Kind.SCREW)[0].mesh.vertices.mean(axis=0)
     path = (Line(start_mm=screw + np.array([0.0, 60.0, 0.0]), end_mm=screw),)
-    assert tolerance(lumbar, path, RADIUS_MM, measured(lumbar, path)) is None
+    assert tolerance(lumbar, path, NEEDLE, measured(lumbar, path)) is None
 
 
 def test_a_path_that_nothing_limits_has_no_tolerance(scene: SceneOf, needle: NeedlePath) -> None:
     question = scene(Kind.SEGMENTAL_VESSEL, ball([20, 0, 0], 2.0))
-    assert tolerance(question, needle, RADIUS_MM, measured(question, needle)) is None
+    assert tolerance(question, needle, NEEDLE, measured(question, needle)) is None
 
 
 def test_a_path_that_just_keeps_its_distance_at_the_skin_may_not_be_shifted(
@@ -229,7 +231,7 @@ def test_a_path_that_just_keeps_its_distance_at_the_skin_may_not_be_shifted(
         c if c.margin_mm is None else replace(c, margin_mm=max(c.margin_mm, 0.0))
         for c in measured(question, needle)
     )
-    found = tolerance(question, needle, RADIUS_MM, stated)
+    found = tolerance(question, needle, NEEDLE, stated)
     assert found is not None
     assert found.entry_mm == pytest.approx(0.0, abs=1e-12)
     assert found.together.entry_mm == pytest.approx(0.0, abs=1e-12)
@@ -247,7 +249,9 @@ def test_the_least_ratio_is_that_of_dense_samples(seed: int, shift: float, turn:
     points = np.cumsum(rng.uniform(-12, 12, (4, 3)), axis=0)
     distance = MeshDistance(mesh)
     gap = 1e-3
-    found = _kernels.least_ratio(distance.tree, points, 0.0, (shift, turn), _kernels.FAR, gap)
+    found = _kernels.least_ratio(
+        distance.tree, points[0], points, 0.0, (shift, turn), _kernels.FAR, gap
+    )
     step = 0.02
     dense = np.concatenate([
         a + np.linspace(0.0, 1.0, math.ceil(np.linalg.norm(b - a) / step) + 1)[:, None] * (b - a)
