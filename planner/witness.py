@@ -60,7 +60,7 @@ class Site:
         return [c for c in self.classes if (c.search.gate.approach, c.search.gate.side) == way]
 
     def starts(self, gate: Gate) -> list[Numbers]:
-        """Return the best lines that were found for an approach on a side, by any straight needle."""
+        """Return the best straight lines found for an approach on a side, by any needle."""
         found = [c.search.straight for c in self.of_way(gate)]
         return [one[1].optima[0].line for one in found if one is not None and one[1].optima]
 
