@@ -42,15 +42,15 @@ SETTINGS.tol_gap_abs = SETTINGS.tol_gap_rel = SETTINGS.tol_feas = SOLVER_TOLERAN
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Optimum:
-    """A line that no near one beats.
+    """A path that no near one beats.
 
     Attributes:
-        line: The line.
+        line: Its numbers: four of a line, six of a curved path.
         slack_mm: Its exact slack.
         worth_mm: Its slack less what it strays from the preferred line; decides between optima.
     """
 
-    line: Numbers
+    line: Float[np.ndarray, " n"]
     slack_mm: float
     worth_mm: float
 
