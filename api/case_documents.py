@@ -1,23 +1,18 @@
 """What is said about a case that was read: its structures, what was found in them, its anatomy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from api.corridor_documents import corridor_document, derived_document, rib_document
-from api.documents import length_mm, point_mm
-from geometry.mesh import Problem
+from api.documents import angle_deg, direction, length_mm, point_mm, problem_document
+from api.hardware_documents import hardware_document
+from geometry.frames import RigidTransform
 from planner.anatomy.describe import CaseAnatomy
-from planner.anatomy.model import (
-    Body,
-    CageEnds,
-    Pedicle,
-    RodLine,
-    ScrewAxis,
-    Unavailable,
-    VertebraAnatomy,
-)
+from planner.anatomy.height import HeightLoss
+from planner.anatomy.ilium import IliumAnatomy
+from planner.anatomy.model import Body, Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle, transverse_angle
+from planner.anatomy.zones import basivertebral_zone, posterior_wall
 from planner.case import Case, PatientPosition, Side, Structure
 
 CASE_SCHEMA = "trocar/case-description/1"
@@ -32,12 +27,11 @@ def case_document(case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
         "patient_position": _value(case.patient_position),
         "structures": [_structure(structure) for structure in case.structures],
         "vertebrae": [_with_surroundings(name, case, anatomy) for name in anatomy.vertebrae],
-        "screws": [_screw(*item) for item in anatomy.screws.items()],
-        "rods": [_rod(*item) for item in anatomy.rods.items()],
-        "cages": [_cage(*item) for item in anatomy.cages.items()],
+        "ilia": [_ilium(*item) for item in anatomy.ilia.items()],
+        **hardware_document(anatomy.hardware),
         "derived": derived_document(anatomy.derived),
         "findings": {level: dict(findings) for level, findings in case.findings.items()},
-        "warnings": [_problem(warning) for warning in case.warnings],
+        "warnings": [problem_document(warning) for warning in case.warnings],
     }
 
 
@@ -53,16 +47,7 @@ def _structure(structure: Structure) -> dict[str, Any]:
         "faces": len(structure.mesh.faces),
         "closed": structure.mesh.is_closed,
         "bounds_mm": [point_mm(low), point_mm(high)],
-        "problems": [_problem(problem) for problem in structure.problems],
-    }
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {
-        "code": problem.code,
-        "severity": problem.severity.value,
-        "message": problem.message,
-        "count": problem.count,
+        "problems": [problem_document(problem) for problem in structure.problems],
     }
 
 
@@ -75,6 +60,7 @@ def _with_surroundings(name: str, case: Case, anatomy: CaseAnatomy) -> dict[str,
         said["pedicles"][side.value]["corridors"] = [
             corridor_document(pedicle, way) for way in ways if isinstance(pedicle, Pedicle)
         ]
+    said["height_loss"] = _height(anatomy.heights.get(name))
     said["ribs"] = [rib_document(gap) for gap in anatomy.ribs.get(name, ())]
     return said
 
@@ -82,7 +68,7 @@ def _with_surroundings(name: str, case: Case, anatomy: CaseAnatomy) -> dict[str,
 def _vertebra(name: str, vertebra: VertebraAnatomy | Unavailable, case: Case) -> dict[str, Any]:
     if isinstance(vertebra, Unavailable):
         nothing = {"level": case.structure(name).level, "frame": None, "body": None}
-        pedicles = _pedicles(dict.fromkeys(Side, vertebra))
+        pedicles = {side.value: _no_pedicle(vertebra) for side in Side}
         return {"structure": name, **nothing, "pedicles": pedicles, **_missing(vertebra)}
     left, posterior, superior = vertebra.frame.rotation
     return {
@@ -90,12 +76,14 @@ def _vertebra(name: str, vertebra: VertebraAnatomy | Unavailable, case: Case) ->
         "level": vertebra.level,
         "frame": {
             "origin_mm": point_mm(vertebra.frame.inverse().translation_mm),
-            "left": _direction(left),
-            "posterior": _direction(posterior),
-            "superior": _direction(superior),
+            "left": direction(left),
+            "posterior": direction(posterior),
+            "superior": direction(superior),
         },
         "body": _body(vertebra.body),
-        "pedicles": _pedicles(vertebra.pedicles),
+        "posterior_wall": _wall(vertebra),
+        "basivertebral": _basivertebral(vertebra),
+        "pedicles": _pedicles(vertebra.pedicles, vertebra.frame),
         "available": True,
         "reason": vertebra.cause,
         "confidence": round(vertebra.confidence, 3),
@@ -117,78 +105,82 @@ def _body(body: Body) -> dict[str, float]:
     }
 
 
-def _pedicles(pedicles: Mapping[Side, Pedicle | Unavailable]) -> dict[str, Any]:
-    return {side.value: _pedicle(pedicles[side]) for side in Side if side in pedicles}
+def _wall(vertebra: VertebraAnatomy) -> dict[str, Any]:
+    plane = posterior_wall(vertebra)
+    return {"middle_mm": point_mm(plane.origin_mm), "normal": direction(vertebra.frame.rotation[1])}
 
 
-def _pedicle(pedicle: Pedicle | Unavailable) -> dict[str, Any]:
-    if isinstance(pedicle, Unavailable):
-        return {
-            "centre_mm": None,
-            "axis": None,
-            "width_mm": None,
-            "height_mm": None,
-            "available": False,
-            "reason": pedicle.reason,
-            "confidence": 0.0,
-        }
+def _basivertebral(vertebra: VertebraAnatomy) -> dict[str, Any]:
+    zone = basivertebral_zone(vertebra)
+    return {"centre_mm": point_mm(zone.centre_mm), "radius_mm": length_mm(zone.radius_mm)}
+
+
+def _height(loss: HeightLoss | None) -> dict[str, Any] | None:
+    if loss is None:
+        return None
+    return {
+        "anterior_percent": round(100.0 * loss.anterior, 1),
+        "posterior_percent": round(100.0 * loss.posterior, 1),
+        "wedge_deg": angle_deg(loss.wedge_rad),
+        "against": loss.source,
+    }
+
+
+def _ilium(name: str, ilium: IliumAnatomy | Unavailable) -> dict[str, Any]:
+    if isinstance(ilium, Unavailable):
+        nothing = dict.fromkeys(("posterior_mm", "anterior_mm", "axis", "radius_mm"))
+        trust = {"available": False, "reason": ilium.reason, "confidence": 0.0}
+        return {"structure": name, **nothing, **trust}
+    return {
+        "structure": name,
+        "posterior_mm": point_mm(ilium.posterior_mm),
+        "anterior_mm": point_mm(ilium.anterior_mm),
+        "axis": direction(ilium.axis),
+        "radius_mm": length_mm(ilium.radius_mm),
+        "available": True,
+        "reason": ilium.cause,
+        "confidence": round(ilium.confidence, 3),
+    }
+
+
+def _pedicles(
+    pedicles: Mapping[Side, Pedicle | Unavailable], frame: RigidTransform
+) -> dict[str, Any]:
+    return {
+        side.value: _no_pedicle(one) if isinstance(one, Unavailable) else _pedicle(one, frame)
+        for side, one in sorted(pedicles.items(), key=lambda item: list(Side).index(item[0]))
+    }
+
+
+_MEASURES = (
+    "centre_mm", "axis", "width_mm", "height_mm", "transverse_deg", "sagittal_deg", "walls",
+)  # fmt: skip
+
+
+def _no_pedicle(why: Unavailable) -> dict[str, Any]:
+    trust = {"available": False, "reason": why.reason, "confidence": 0.0}
+    return {**dict.fromkeys(_MEASURES), **trust}
+
+
+def _pedicle(pedicle: Pedicle, frame: RigidTransform) -> dict[str, Any]:
+    walls = pedicle_walls(pedicle)
     return {
         "centre_mm": point_mm(pedicle.centre_mm),
-        "axis": _direction(pedicle.axis),
+        "axis": direction(pedicle.axis),
         "width_mm": length_mm(pedicle.width_mm),
         "height_mm": length_mm(pedicle.height_mm),
+        "transverse_deg": angle_deg(transverse_angle(frame, pedicle)),
+        "sagittal_deg": angle_deg(sagittal_angle(frame, pedicle)),
+        "walls": {
+            "medial_mm": point_mm(walls.medial_mm),
+            "lateral_mm": point_mm(walls.lateral_mm),
+            "superior_mm": point_mm(walls.superior_mm),
+            "inferior_mm": point_mm(walls.inferior_mm),
+        },
         "available": True,
         "reason": pedicle.cause,
         "confidence": round(pedicle.confidence, 3),
     }
-
-
-def _screw(name: str, screw: ScrewAxis | Unavailable) -> dict[str, Any]:
-    if isinstance(screw, Unavailable):
-        nothing = dict.fromkeys(("head_mm", "tip_mm", "diameter_mm", "level", "side"))
-        return {"structure": name, **nothing, "available": False, "reason": screw.reason}
-    return {
-        "structure": name,
-        "head_mm": point_mm(screw.head_mm),
-        "tip_mm": point_mm(screw.tip_mm),
-        "diameter_mm": length_mm(screw.diameter_mm),
-        "level": screw.level,
-        "side": _value(screw.side),
-        "available": True,
-        "reason": None,
-    }
-
-
-def _rod(name: str, rod: RodLine | Unavailable) -> dict[str, Any]:
-    if isinstance(rod, Unavailable):
-        nothing = dict.fromkeys(("points_mm", "diameter_mm", "side"))
-        return {"structure": name, **nothing, "available": False, "reason": rod.reason}
-    return {
-        "structure": name,
-        "points_mm": [point_mm(point) for point in np.asarray(rod.points_mm)],
-        "diameter_mm": length_mm(rod.diameter_mm),
-        "side": _value(rod.side),
-        "available": True,
-        "reason": None,
-    }
-
-
-def _cage(name: str, cage: CageEnds | Unavailable) -> dict[str, Any]:
-    if isinstance(cage, Unavailable):
-        nothing = dict.fromkeys(("cranial_mm", "caudal_mm", "axis"))
-        return {"structure": name, **nothing, "available": False, "reason": cage.reason}
-    return {
-        "structure": name,
-        "cranial_mm": point_mm(cage.cranial_mm),
-        "caudal_mm": point_mm(cage.caudal_mm),
-        "axis": _direction(cage.axis),
-        "available": True,
-        "reason": None,
-    }
-
-
-def _direction(vector: Iterable[float]) -> list[float]:
-    return [round(float(component), 6) + 0.0 for component in vector]
 
 
 def _value(member: Side | PatientPosition | None) -> str | None:

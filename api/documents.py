@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from geometry.arrays import Point
+from geometry.mesh import Problem
 from planner.fluoroscopy.views import console_assumes, ct_assumption
 from planner.needles.path import Arc, Segment
 from planner.result import (
@@ -30,6 +31,7 @@ from planner.result import (
 PLAN_SCHEMA = "trocar/plan/1"
 _LENGTH_DECIMALS = 4
 _ANGLE_DECIMALS = 2
+_DIRECTION_DECIMALS = 6
 _SHARE_DECIMALS = 4
 
 
@@ -102,6 +104,21 @@ def primary_deg(value_rad: float) -> float:
 def point_mm(point: Iterable[float] | Point) -> list[float]:
     """Return a point as written, patient LPS."""
     return [length_mm(float(coordinate)) for coordinate in point]
+
+
+def direction(vector: Iterable[float]) -> list[float]:
+    """Return a unit vector as written, patient LPS: six decimals."""
+    return [_rounded(float(component), _DIRECTION_DECIMALS) for component in vector]
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Return something that was found in a structure."""
+    return {
+        "code": problem.code,
+        "severity": problem.severity.value,
+        "message": problem.message,
+        "count": problem.count,
+    }
 
 
 def _rounded(value: float, decimals: int) -> float:

@@ -74,6 +74,6 @@ def _screw_of(question: Question, side: Side) -> ScrewAxis | None:
     region = question.region
     if isinstance(region, TargetRegion) and region.screw is not None:
         return region.screw if region.screw.side is side else None
-    screws = [s for s in question.prepared.case.of_kind(Kind.SCREW) if s.level == "S1"]
-    axes = [question.prepared.screw(s.name, field="target") for s in screws]
-    return next((axis for axis in axes if axis.side is side), None)
+    screws = question.prepared.hardware.screws.values()
+    sacral = (s for s in screws if isinstance(s, ScrewAxis) and s.level == "S1")
+    return next((screw for screw in sacral if screw.side is side), None)

@@ -2,13 +2,21 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from geometry.arrays import Point
 from geometry.exact import MeshDistance
 from planner.anatomy.derived import DerivedAnatomy, derived_anatomy
-from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.levels import told_levels
+from planner.anatomy.model import (
+    CageEnds,
+    HardwareAnatomy,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
 from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Structure
 from planner.errors import RequestError
@@ -38,8 +46,18 @@ class PreparedCase:
 
     @cached_property
     def case(self) -> Case:
-        """The case with what was derived for it: what is planned on, measured and proved."""
-        return self.derived.added_to(self.given)
+        """The case with what was derived for it: what is planned on, measured and proved.
+
+        That is the canal, roots and pleura it lacks, and levels that only neighbours tell.
+        """
+        told = told_levels(self.given)
+        labelled = tuple(replace(s, level=told.get(s.name, s.level)) for s in self.given.structures)
+        return self.derived.added_to(replace(self.given, structures=labelled))
+
+    @cached_property
+    def hardware(self) -> HardwareAnatomy:
+        """Every screw, rod and cage, parts of fused metal included."""
+        return self._anatomy.hardware()
 
     def kept(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
         """Return what ``make`` made for this key before, or makes now; the last few are kept."""
@@ -62,12 +80,14 @@ class PreparedCase:
         return self._anatomy.bone(bone)
 
     def screw(self, name: str, *, field: str) -> ScrewAxis:
-        """Return the axis of the screw called ``name``.
+        """Return the axis of the screw called ``name``, or of that part of fused metal (``m#2``).
 
         Raises:
             RequestError: If there is no such screw, or its axis could not be derived.
         """
-        axis = self._anatomy.screw(self._of_kind(name, Kind.SCREW, field))
+        axis = self._anatomy.screw_named(name)
+        if axis is None:
+            axis = self._anatomy.screw(self._of_kind(name, Kind.SCREW, field))
         if isinstance(axis, Unavailable):
             raise _underivable(name, field, axis)
         return axis

@@ -15,6 +15,7 @@ from planner.prepared import PreparedCase
 from planner.request import ErrorProfile, EvaluationRequest, PlanRequest
 from planner.target import TargetRegion, bone_of, region_of
 
+LEAST_TRUST = 0.5  # confidence below which no needle is planned through a pedicle [A]
 STAND_OFF_MM = 15.0  # spinous tip to skin, where no skin is given [A]; DOMAIN 4.3 gives the sum
 
 
@@ -43,9 +44,17 @@ class Question:
     error_profile: ErrorProfile
 
     def pedicle(self, side: Side) -> Pedicle | Unavailable:
-        """Return the bone's pedicle on a side, or why it has none that could be derived."""
+        """Return the bone's pedicle on a side, or why it has none that can be relied on."""
         anatomy = self.prepared.bone(self.bone)
-        return anatomy if isinstance(anatomy, Unavailable) else anatomy.pedicles[side]
+        if isinstance(anatomy, Unavailable):
+            return anatomy
+        pedicle = anatomy.pedicles[side]
+        if isinstance(pedicle, Pedicle) and pedicle.confidence < LEAST_TRUST:
+            return Unavailable(
+                reason=f"the {side} pedicle was read with confidence {pedicle.confidence:.2f}, too "
+                f"little to plan on ({pedicle.cause}); landmarks in the case would settle it"
+            )
+        return pedicle
 
 
 def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest) -> Question:

@@ -6,17 +6,12 @@ from types import MappingProxyType
 
 from planner.anatomy.corridor import Corridor, corridors
 from planner.anatomy.derived import DerivedAnatomy, derived_anatomy
-from planner.anatomy.model import (
-    CageEnds,
-    Pedicle,
-    RodLine,
-    ScrewAxis,
-    Unavailable,
-    VertebraAnatomy,
-)
+from planner.anatomy.height import HeightLoss, height_loss
+from planner.anatomy.ilium import IliumAnatomy, ilium_anatomy
+from planner.anatomy.model import HardwareAnatomy, Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.reader import AnatomyReader
 from planner.anatomy.ribs import RibGap, rib_gaps
-from planner.case import HARDWARE, Case, Kind, Side
+from planner.case import HARDWARE, LEVELS, Case, Kind, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +20,18 @@ class CaseAnatomy:
 
     Attributes:
         vertebrae: Vertebrae from T1 down, and the first sacral segment under the sacrum's name.
-        screws: Every screw's shaft.
-        rods: Every rod's centreline.
-        cages: Every cage's bearing faces.
+        heights: What is missing of the height of each vertebral body that was read.
+        ilia: The corridor of an iliac screw in each ilium.
+        hardware: Every screw, rod and cage, parts of fused metal included, and what is wrong.
         corridors: What metal leaves free of each pedicle that was read, by bone and side.
         ribs: How the ribs of its level lie beside each vertebra that was read.
         derived: What the case lacks, as far as its bones tell.
     """
 
     vertebrae: Mapping[str, VertebraAnatomy | Unavailable]
-    screws: Mapping[str, ScrewAxis | Unavailable]
-    rods: Mapping[str, RodLine | Unavailable]
-    cages: Mapping[str, CageEnds | Unavailable]
+    heights: Mapping[str, HeightLoss]
+    ilia: Mapping[str, IliumAnatomy | Unavailable]
+    hardware: HardwareAnatomy
     corridors: Mapping[tuple[str, Side], tuple[Corridor, ...]]
     ribs: Mapping[str, tuple[RibGap, ...]]
     derived: DerivedAnatomy
@@ -57,9 +52,15 @@ def describe_case(case: Case) -> CaseAnatomy:
     metal, ribs = case.of_kind(*HARDWARE), case.of_kind(Kind.RIB)
     return CaseAnatomy(
         vertebrae=MappingProxyType(bones),
-        screws=MappingProxyType({s.name: reader.screw(s) for s in case.of_kind(Kind.SCREW)}),
-        rods=MappingProxyType({r.name: reader.rod(r) for r in case.of_kind(Kind.ROD)}),
-        cages=MappingProxyType({c.name: reader.cage(c) for c in case.of_kind(Kind.CAGE)}),
+        heights=MappingProxyType(
+            {
+                name: height_loss(bone, _neighbours(bone, read))
+                for name, bone in read.items()
+                if case.structure(name).kind is Kind.VERTEBRA
+            }
+        ),
+        ilia=MappingProxyType({i.name: ilium_anatomy(i) for i in case.of_kind(Kind.ILIUM)}),
+        hardware=reader.hardware(),
         corridors=MappingProxyType(
             {
                 (name, side): corridors(pedicle, metal)
@@ -73,3 +74,14 @@ def describe_case(case: Case) -> CaseAnatomy:
         ),
         derived=derived_anatomy(case, bones),
     )
+
+
+def _neighbours(
+    bone: VertebraAnatomy, read: Mapping[str, VertebraAnatomy]
+) -> tuple[VertebraAnatomy, ...]:
+    """Return the vertebrae of the levels next to a vertebra's."""
+    if bone.level not in LEVELS:
+        return ()
+    at = LEVELS.index(bone.level)
+    beside = LEVELS[max(at - 1, 0) : at + 2]
+    return tuple(other for other in read.values() if other.level in beside and other is not bone)

@@ -7,23 +7,22 @@ nothing jumps. (A line through the centroids of sections would not do: lumbar pe
 than they are tall, and the line then overshoots the tilt of the sections.)
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 import shapely.affinity
 from jaxtyping import Float
-from shapely import MultiPolygon, Polygon
+from shapely import Polygon
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
-from geometry.sections import Plane, filled, parts, plane_through, section
+from geometry.sections import filled, plane_through, section
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.morphometry import ACCEPTED, NORMS, Norm, likest_norm
 from planner.anatomy.slicing import Contours, Slicer, planes_across
-from planner.case import Side, Structure
+from planner.case import Side
 
 SEARCH_MM = np.arange(0.0, 10.5, 1.0)  # back from the posterior wall
 USUAL_MM = (-3.5, 7.0)  # where isthmuses lie behind the posterior wall; a lamina's neck is not one
@@ -283,45 +282,3 @@ def _trust(
                 f"{high * mean:.1f} mm, the adult range at {level}"
             )
     return 0.95, f"isthmus {width_mm:.1f} x {height_mm:.1f} mm, within the adult range at {level}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corridor:
-    """What hardware leaves free of an isthmus, in the pedicle's (lateral, cranial) mm.
-
-    Attributes:
-        free: The outline without the hardware's sections.
-        circle_centre_mm: Middle of the largest circle that fits, (lateral, cranial).
-        circle_radius_mm: Its radius; 0 if nothing is free.
-    """
-
-    free: MultiPolygon
-    circle_centre_mm: tuple[float, float]
-    circle_radius_mm: float
-
-    @property
-    def area_mm2(self) -> float:
-        """Free area, mm2."""
-        return float(self.free.area)
-
-
-def residual_corridor(pedicle: Pedicle, hardware: Iterable[Structure]) -> Corridor:
-    """Take the hardware's sections out of the isthmus outline.
-
-    Args:
-        pedicle: The isthmus, which already counts a screw's hole as bone.
-        hardware: Structures that may cross it; those that do not change nothing.
-    """
-    plane = Plane(origin_mm=pedicle.centre_mm, x_axis=pedicle.lateral, y_axis=pedicle.cranial)
-    free: shapely.Geometry = pedicle.outline
-    for structure in hardware:
-        for piece in section(structure.mesh, plane).polygons:
-            free = free.difference(filled(piece))
-    pieces = MultiPolygon(parts(free))
-    if pieces.is_empty:
-        return Corridor(free=pieces, circle_centre_mm=(0.0, 0.0), circle_radius_mm=0.0)
-    radius = shapely.maximum_inscribed_circle(pieces, tolerance=0.005)
-    (x, y), _ = radius.coords
-    return Corridor(
-        free=pieces, circle_centre_mm=(float(x), float(y)), circle_radius_mm=float(radius.length)
-    )

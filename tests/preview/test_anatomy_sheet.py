@@ -1,5 +1,6 @@
 """The sheet of what was read: a row per vertebra, outlines where the anatomy says they are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,19 @@ from geometry.arrays import frozen
 from geometry.frames import frame_from_axes
 from planner.anatomy.derived import DerivedAnatomy
 from planner.anatomy.describe import CaseAnatomy
-from planner.anatomy.model import Body, Pedicle, ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.model import (
+    Body,
+    HardwareAnatomy,
+    Pedicle,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
 from planner.case import Case, Side
 from preview.anatomy_sheet import _body_strokes, _pedicle_strokes, _shots, render_anatomy
 
 NOTHING = DerivedAnatomy(structures=(), foramina=(), missing=())
+NO_METAL = HardwareAnatomy(screws={}, rods={}, crosslinks={}, cages={}, findings={})
 
 
 def _pedicle(side: Side) -> Pedicle:
@@ -49,7 +58,8 @@ def anatomy() -> CaseAnatomy:
     )  # fmt: skip
     return CaseAnatomy(
         vertebrae={"L2": Unavailable(reason="broken"), "L3": vertebra},
-        screws={"screw_L3_L": screw}, rods={}, cages={}, corridors={}, ribs={}, derived=NOTHING,
+        heights={}, ilia={}, hardware=replace(NO_METAL, screws={"screw_L3_L": screw}),
+        corridors={}, ribs={}, derived=NOTHING,
     )  # fmt: skip
 
 
@@ -99,7 +109,7 @@ def test_without_a_readable_vertebra_the_sheet_says_why_it_is_not_there(
     small_case: Case, tmp_path: Path
 ) -> None:
     nothing = CaseAnatomy(
-        vertebrae={"L3": Unavailable(reason="broken")}, screws={}, rods={}, cages={},
+        vertebrae={"L3": Unavailable(reason="broken")}, heights={}, ilia={}, hardware=NO_METAL,
         corridors={}, ribs={}, derived=NOTHING,
     )  # fmt: skip
     result = render_anatomy(small_case, nothing, tmp_path)

@@ -214,14 +214,15 @@ def test_derived_anatomy_moves_with_the_bones(lone: VertebraAnatomy) -> None:
         return replace(bone, frame=frame, pedicles=MappingProxyType(pedicles))
 
     pair = (lone, lowered(lone, "L4", 34.0))
+    turned = (moved(pair[0]), moved(pair[1]))
     for side in Side:
-        before, after = foramen(*pair, side), foramen(*map(moved, pair), side)
+        before, after = foramen(*pair, side), foramen(*turned, side)
         assert isinstance(before, Foramen)
         assert isinstance(after, Foramen)
         assert after.root.vertices == pytest.approx(turn.points(before.root.vertices), abs=1e-9)
     canals = [
         derived_canals([c for b in bones if isinstance(c := canal_level(b), CanalLevel)])
-        for bones in (pair, tuple(map(moved, pair)))
+        for bones in (pair, turned)
     ]
     [[before_canal], [after_canal]] = canals
     expected = turn.points(before_canal.mesh.vertices)

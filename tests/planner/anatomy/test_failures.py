@@ -152,7 +152,7 @@ def test_a_wrong_side_and_a_wrong_level_are_told_and_the_geometry_is_taken(
 def test_a_sunken_cage_is_told_with_its_depth(lumbar: tuple[Case, CaseAnatomy]) -> None:
     case, anatomy = lumbar
     cage = case.structure("cage_L4_L5_L")
-    ends = anatomy.cages["cage_L4_L5_L"]
+    ends = anatomy.hardware.cages["cage_L4_L5_L"]
     assert isinstance(ends, CageEnds)
     for rise in (5.0, 9.0):
         up = rise * ends.axis
@@ -166,7 +166,7 @@ def test_a_sunken_cage_is_told_with_its_depth(lumbar: tuple[Case, CaseAnatomy]) 
 def test_a_cage_that_went_backwards_is_told(lumbar: tuple[Case, CaseAnatomy]) -> None:
     case, anatomy = lumbar
     cage = case.structure("cage_L4_L5_L")
-    back = anatomy.cages["cage_L4_L5_L"].posterior  # type: ignore[union-attr]
+    back = anatomy.hardware.cages["cage_L4_L5_L"].posterior  # type: ignore[union-attr]
     found = told(_with(case, replace(cage, mesh=moved(cage.mesh, 25.0 * back))), anatomy)
     assert "cage-behind-wall" in [f.code for f in found.findings[cage.name]]
 
@@ -174,7 +174,7 @@ def test_a_cage_that_went_backwards_is_told(lumbar: tuple[Case, CaseAnatomy]) ->
 def test_a_pulled_screw_is_off_bone_and_rod(lumbar: tuple[Case, CaseAnatomy]) -> None:
     case, anatomy = lumbar
     given = case.structure("screw_L4_L")
-    axis = anatomy.screws["screw_L4_L"]
+    axis = anatomy.hardware.screws["screw_L4_L"]
     assert isinstance(axis, ScrewAxis)
     out = axis.head_mm - axis.tip_mm
     pulled = moved(given.mesh, 25.0 * out / np.linalg.norm(out))

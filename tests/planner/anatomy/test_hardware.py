@@ -93,7 +93,7 @@ def test_every_real_screw_is_found_where_it_was_put(
 ) -> None:
     anatomy = real_anatomy(bundle)[1]
     for truth in truths(shared_cases, bundle):
-        found = known(anatomy.screws[truth["name"]])
+        found = known(anatomy.hardware.screws[truth["name"]])
         tip = np.array(truth.get("tip_mm", truth.get("tip")))
         neck = np.array(truth.get("neck_mm", truth.get("entry")))
         assert np.linalg.norm(found.tip_mm - tip) < 1.0
@@ -167,7 +167,7 @@ def test_a_bent_rod_is_followed_from_end_to_end(
     stated = json.loads((shared_cases / "lumbar-cage" / "truth.json").read_text())
     truth = next(r for r in stated["rods"] if r["name"] == f"rod_{side}")
     line = np.array(truth["centreline"])
-    found = real_anatomy("lumbar-cage")[1].rods[f"rod_{side}"]
+    found = real_anatomy("lumbar-cage")[1].hardware.rods[f"rod_{side}"]
     assert isinstance(found, RodLine)
     points = np.asarray(found.points_mm)
     assert np.linalg.norm(points[0] - line[0]) < 0.1
@@ -204,7 +204,7 @@ def test_cages_bear_on_the_ends_they_were_drawn_with(
     stated = json.loads((shared_cases / "lumbar-cage" / "truth.json").read_text())
     anatomy = real_anatomy("lumbar-cage")[1]
     for truth in stated["cages"]:
-        found = anatomy.cages[truth["name"]]
+        found = anatomy.hardware.cages[truth["name"]]
         assert isinstance(found, CageEnds)
         middle = 0.5 * (found.cranial_mm + found.caudal_mm)
         assert middle == pytest.approx(np.array(truth["centre"]), abs=0.05)
@@ -229,9 +229,9 @@ def test_a_box_cage_is_found_although_the_spine_leans(tilt_degrees: float) -> No
 
 def test_a_case_is_described_whole(real_anatomy: Reader) -> None:
     case, anatomy = real_anatomy("lumbar-cage")
-    assert {s.name for s in case.of_kind(Kind.SCREW)} == set(anatomy.screws)
-    assert {s.name for s in case.of_kind(Kind.ROD)} == set(anatomy.rods)
-    assert {s.name for s in case.of_kind(Kind.CAGE)} == set(anatomy.cages)
+    assert {s.name for s in case.of_kind(Kind.SCREW)} == set(anatomy.hardware.screws)
+    assert {s.name for s in case.of_kind(Kind.ROD)} == set(anatomy.hardware.rods)
+    assert {s.name for s in case.of_kind(Kind.CAGE)} == set(anatomy.hardware.cages)
     assert {s.name for s in case.of_kind(Kind.VERTEBRA)} <= set(anatomy.vertebrae)
     assert isinstance(anatomy.of_level("T1"), Unavailable)
 

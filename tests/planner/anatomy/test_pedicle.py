@@ -12,7 +12,6 @@ from geometry.solids import cylinder
 from phantom.vertebra import VertebraShape
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
-from planner.anatomy.pedicle import residual_corridor
 from planner.anatomy.vertebra import vertebra_anatomy
 from planner.case import Case, Kind, Side, Structure
 
@@ -95,44 +94,6 @@ def test_no_parallel_section_nearby_is_smaller(real_anatomy: Reader) -> None:
                 piece = section(bone.mesh, plane).at(0.0, 0.0)
                 assert piece is not None
                 assert piece.area > 0.985 * found.outline.area
-
-
-def test_a_screw_takes_its_section_out_of_the_corridor(phantom_vertebra: Drawer) -> None:
-    _, bone = phantom_vertebra("L4")
-    found = pedicles(bone)[Side.LEFT]
-    whole = residual_corridor(found, [])
-    assert whole.area_mm2 == pytest.approx(found.outline.area)
-    rest = residual_corridor(found, [rod_through(found, 5.0)])
-    assert whole.area_mm2 - rest.area_mm2 == pytest.approx(np.pi * 2.5**2, rel=0.01)
-    assert rest.circle_radius_mm < whole.circle_radius_mm - 1.0
-    assert (
-        shapely.Point(rest.circle_centre_mm).buffer(rest.circle_radius_mm - 0.05).within(rest.free)
-    )
-
-
-def test_more_metal_never_leaves_more_room(phantom_vertebra: Drawer) -> None:
-    _, bone = phantom_vertebra("L4")
-    found = pedicles(bone)[Side.RIGHT]
-    radii = [
-        residual_corridor(found, [rod_through(found, d, 2.0)]).circle_radius_mm
-        for d in (2.0, 4.0, 6.0, 8.0)
-    ]
-    assert radii == sorted(radii, reverse=True)
-
-
-def test_metal_that_fills_the_pedicle_leaves_nothing(phantom_vertebra: Drawer) -> None:
-    _, bone = phantom_vertebra("T4")
-    found = pedicles(bone)[Side.LEFT]
-    rest = residual_corridor(found, [rod_through(found, 30.0)])
-    assert rest.area_mm2 == 0.0
-    assert rest.circle_radius_mm == 0.0
-
-
-def test_metal_elsewhere_changes_nothing(phantom_vertebra: Drawer) -> None:
-    _, bone = phantom_vertebra("L4")
-    found = pedicles(bone)[Side.LEFT]
-    far = residual_corridor(found, [rod_through(pedicles(bone)[Side.RIGHT], 6.0)])
-    assert far.area_mm2 == pytest.approx(found.outline.area)
 
 
 def test_an_unusual_size_lowers_the_confidence_and_says_so(phantom_vertebra: Drawer) -> None:
