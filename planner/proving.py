@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8, UInt32
 
 from planner.case import Case
 from planner.needles.path import Path, path_chords
@@ -140,7 +140,7 @@ def _in_patient(family: LineFamily, planes: Float[np.ndarray, "n 4"]) -> Float[n
 
 def _cells(
     family: LineFamily, found: searched.Leaves
-) -> tuple[Int[np.ndarray, "n 4"], Int[np.ndarray, "n 4"]]:
+) -> tuple[UInt8[np.ndarray, "n 4"], UInt32[np.ndarray, "n 4"]]:
     """Return how often each leaf's face was halved along each number, and which part it is."""
     roots = family.roots[found.face]
     width = roots[:, 4:]
