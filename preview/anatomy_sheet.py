@@ -82,7 +82,7 @@ def _scene(case: Case, anatomy: CaseAnatomy, vertebra: VertebraAnatomy) -> Scene
     bone = case.structure(vertebra.structure)
     centre = vertebra.frame.inverse().translation_mm
     near = [s for s in case.of_kind(Kind.CANAL, *HARDWARE) if _reaches(s, centre)]
-    screws = [anatomy.screws.get(s.name) for s in near if s.kind is Kind.SCREW]
+    screws = [anatomy.hardware.screws.get(s.name) for s in near if s.kind is Kind.SCREW]
     return Scene(
         surfaces=(
             surface_of(bone, is_target=True), *(surface_of(s, is_target=False) for s in near)
