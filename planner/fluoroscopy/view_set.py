@@ -69,9 +69,9 @@ class Subject:
 
     @property
     def direction(self) -> Vector:
-        """Unit vector of the needle's last piece, entry to tip."""
-        before, tip = path_chords(self.path)[-2:]
-        return unit(tip - before)
+        """Unit vector of the needle's first piece, which is aimed: a curved needle's cannula."""
+        entry, after = path_chords(self.path)[:2]
+        return unit(after - entry)
 
     @property
     def from_side(self) -> Side:
