@@ -29,6 +29,8 @@ FOOTNOTE = (
 )
 RULER_MM = 20.0
 BADGE = 15  # radius of a needle's number with its free border, pixels
+NOTE = "#171c24"
+NOTE_LETTER, NOTE_LINE = 8, 19  # width of a letter and height of a line in a note, pixels
 END_ON = 40.0  # a needle shorter than this on a picture is seen along its axis, pixels
 
 Pixel: TypeAlias = Float[np.ndarray, "2"]
@@ -57,13 +59,16 @@ class PageText:
 
 def page_of(
     pictures: Sequence[Picture],
-    viewpoints: Sequence[Viewpoint],
-    scenes: Sequence[Scene],
+    viewpoints: Sequence[Viewpoint | None],
+    scenes: Sequence[Scene | None],
     text: PageText,
     *,
     columns: int = 2,
 ) -> Image.Image:
-    """Return the page: pictures in rows, and the sidebar to their right if it says anything."""
+    """Return the page: pictures in rows, and the sidebar to their right if it says anything.
+
+    A picture without viewpoint and scene, such as a ``note``, gets no marks.
+    """
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     sidebar = SIDEBAR if text.entries or text.legend else 0
@@ -76,13 +81,32 @@ def page_of(
         zip(pictures, viewpoints, scenes, strict=True)
     ):
         panel = Image.fromarray(picture)
-        _mark(panel, viewpoint, scene)
+        if viewpoint is not None and scene is not None:
+            _mark(panel, viewpoint, scene)
         down, across = divmod(index, columns)
         page.paste(panel, (GAP + across * (width + GAP), HEADER + down * (height + GAP)))
     pen = ImageDraw.Draw(page)
     _words(pen, size, text)
     _sidebar(pen, size[0] - sidebar + GAP, text)
     return page
+
+
+def note(heading: str, paragraphs: Sequence[str], size: tuple[int, int]) -> Picture:
+    """Return a picture of words, ``size`` pixels (width, height), cut short if they are many."""
+    panel = Image.new("RGB", size, NOTE)
+    pen = ImageDraw.Draw(panel)
+    pen.text((12, 9), _cut_to(pen, heading, font(17, bold=True), size[0] - 24),
+             font=font(17, bold=True), fill=TEXT)  # fmt: skip
+    rows = [
+        row
+        for text in paragraphs
+        for row in textwrap.wrap(text, (size[0] - 24) // NOTE_LETTER, subsequent_indent="  ")
+    ]
+    most = (size[1] - 50) // NOTE_LINE
+    shown = rows if len(rows) <= most else [*rows[: most - 1], "\u2026"]
+    for index, row in enumerate(shown):
+        pen.text((12, 40 + index * NOTE_LINE), row, font=font(14), fill=TEXT)
+    return np.asarray(panel)
 
 
 def _words(pen: ImageDraw.ImageDraw, size: tuple[int, int], text: PageText) -> None:
