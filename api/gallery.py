@@ -31,7 +31,8 @@ INTRODUCTION = f"""# Gallery of anatomy
 What `trocar check CASE --out DIR` draws of a case, for one bone of every level and for operated,
 broken and odd ones: from behind, from the left, cut at its pedicles, and both isthmuses seen along
 the pedicle from behind. {LEGEND} The circles are the largest that keep to bone
-and off metal; what fits through is a needle no thicker. Words and frames are those of
+and off metal; what fits through is a needle no thicker. A pedicle of too little confidence is not
+planned through and has no gates. Words and frames are those of
 [conventions](conventions.md).
 
 S1 and the ilium have no synthetic bone; `trocar check` draws them from a case that has them.

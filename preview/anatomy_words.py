@@ -6,6 +6,7 @@ from planner.anatomy.corridor import Corridor, Place
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.ilium import IliumAnatomy
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.question import LEAST_TRUST
 
 
 def bone_words(anatomy: CaseAnatomy, name: str) -> tuple[str, ...]:
@@ -29,14 +30,14 @@ def _vertebra_words(anatomy: CaseAnatomy, found: VertebraAnatomy) -> Iterator[st
         f"behind and {body.anterior_height_mm:.0f} in front."
     )
     lost = anatomy.heights.get(found.structure)
-    if lost is not None:
+    if lost is not None and found.confidence >= LEAST_TRUST:
         yield (
             f"Height lost: {lost.posterior:.0%} behind, {lost.anterior:.0%} in front, against "
             f"{lost.source}."
         )
     for side, pedicle in found.pedicles.items():
         yield f"{side.capitalize()} {pedicle_words(pedicle)}"
-        if isinstance(pedicle, Pedicle):
+        if isinstance(pedicle, Pedicle) and pedicle.confidence >= LEAST_TRUST:
             yield f"{side.capitalize()}, {_free_words(anatomy.corridors[found.structure, side])}"
     yield from (f"{warning[:1].upper()}{warning[1:]}." for warning in found.warnings)
 
@@ -45,7 +46,8 @@ def pedicle_words(pedicle: Pedicle | Unavailable) -> str:
     """Return what was read of a pedicle, or why nothing was."""
     if isinstance(pedicle, Unavailable):
         return f"pedicle not read: {pedicle.reason}."
-    return f"pedicle, confidence {pedicle.confidence:.2f}: {pedicle.cause}."
+    trust = "" if pedicle.confidence >= LEAST_TRUST else ", too little to plan on"
+    return f"pedicle, confidence {pedicle.confidence:.2f}{trust}: {pedicle.cause}."
 
 
 def ilium_words(found: IliumAnatomy | Unavailable) -> str:

@@ -4,8 +4,9 @@ The bone and the metal are drawn as cut by the plane of the isthmus; the areas i
 laid over the picture in colours.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,6 +19,7 @@ from planner.anatomy.model import Pedicle, VertebraAnatomy
 from planner.approach import pedicle_gates
 from planner.case import Side, Structure
 from planner.needles.catalogue import OUTER_DIAMETER_MM
+from planner.question import LEAST_TRUST
 from planner.request import Approach
 from preview.looks import NEEDLE_COLOURS, Colour
 from preview.page import ink
@@ -28,17 +30,16 @@ HALF_HEIGHT_MM = 22.0
 OUTWARD_MM = 7.0  # from the isthmus' centre to the middle of the picture
 FINER = 3  # areas are drawn so many times larger, and averaged
 LINE_MM = 0.35
-SIDE_COLOURS = {Side.LEFT: NEEDLE_COLOURS[1], Side.RIGHT: NEEDLE_COLOURS[4]}
-GATE_COLOURS = {
-    Approach.TRANSPEDICULAR: NEEDLE_COLOURS[2],
-    Approach.PARAPEDICULAR: NEEDLE_COLOURS[3],
-    Approach.EXTRAPEDICULAR: NEEDLE_COLOURS[5],
-}
-GATE_OPACITIES = {
-    Approach.TRANSPEDICULAR: 0.55,
-    Approach.PARAPEDICULAR: 0.45,
-    Approach.EXTRAPEDICULAR: 0.25,
-}
+SIDE_COLOURS: Mapping[Side, Colour] = MappingProxyType(
+    {Side.LEFT: NEEDLE_COLOURS[1], Side.RIGHT: NEEDLE_COLOURS[4]}
+)
+GATE_LOOKS: Mapping[Approach, tuple[Colour, float]] = MappingProxyType(
+    {
+        Approach.TRANSPEDICULAR: (NEEDLE_COLOURS[2], 0.55),
+        Approach.PARAPEDICULAR: (NEEDLE_COLOURS[3], 0.45),
+        Approach.EXTRAPEDICULAR: (NEEDLE_COLOURS[5], 0.25),
+    }
+)  # colour and opacity
 _WHITE: Colour = (1.0, 1.0, 1.0)
 
 
@@ -54,6 +55,8 @@ class Area:
 def isthmus_view(level: str, pedicle: Pedicle) -> Viewpoint:
     """Return the view along a pedicle from behind, cut at its isthmus."""
     size = f"{pedicle.width_mm:.1f}x{pedicle.height_mm:.1f} mm"
+    if pedicle.confidence < LEAST_TRUST:
+        size = "is doubtful: no gates"
     return Viewpoint(
         title=f"{level} {pedicle.side} isthmus {size}",
         towards=-pedicle.axis,
@@ -72,26 +75,30 @@ def isthmus_areas(
 ) -> Iterator[Area]:
     """Yield what is to be seen in the plane of an isthmus, the lowest layer first.
 
+    A pedicle that is not planned through has neither gates nor circles, only its outline.
+
     Args:
         anatomy: The vertebra.
         pedicle: Its pedicle.
         hardware: Metal that may cross the isthmus.
         corridors: The ways past that metal; each is shown by its largest circle.
     """
+    if pedicle.confidence < LEAST_TRUST:
+        yield _edge(pedicle.outline, SIDE_COLOURS[pedicle.side])
+        return
     radius = 0.5 * OUTER_DIAMETER_MM[GAUGE]
     for approach, gate in pedicle_gates(anatomy, pedicle, hardware, radius).items():
-        yield Area(
-            shape=gate.window, colour=GATE_COLOURS[approach], opacity=GATE_OPACITIES[approach]
-        )
-    yield Area(shape=_edge(pedicle.outline), colour=SIDE_COLOURS[pedicle.side], opacity=1.0)
+        colour, opacity = GATE_LOOKS[approach]
+        yield Area(shape=gate.window, colour=colour, opacity=opacity)
+    yield _edge(pedicle.outline, SIDE_COLOURS[pedicle.side])
     for corridor in corridors:
         if corridor.radius_mm > LINE_MM:
-            circle = Dot(corridor.circle_mm).buffer(corridor.radius_mm)
-            yield Area(shape=_edge(circle), colour=_WHITE, opacity=1.0)
+            yield _edge(Dot(corridor.circle_mm).buffer(corridor.radius_mm), _WHITE)
 
 
-def _edge(outline: Polygon) -> Polygon:
-    return LineString(outline.exterior.coords).buffer(0.5 * LINE_MM)
+def _edge(outline: Polygon, colour: Colour) -> Area:
+    line = LineString(outline.exterior.coords).buffer(0.5 * LINE_MM)
+    return Area(shape=line, colour=colour, opacity=1.0)
 
 
 def overlaid(

@@ -34,7 +34,8 @@ from preview.anatomy_sheet import (
     _pedicle_strokes,
     render_anatomy,
 )
-from preview.isthmus import Area, isthmus_view, overlaid
+from preview.anatomy_words import pedicle_words
+from preview.isthmus import Area, isthmus_areas, isthmus_view, overlaid
 
 NOTHING = DerivedAnatomy(structures=(), foramina=(), missing=())
 NO_METAL = HardwareAnatomy(screws={}, rods={}, crosslinks={}, cages={}, findings={})
@@ -158,6 +159,18 @@ def test_areas_lie_in_the_plane_of_the_isthmus(small_case: Case, anatomy: CaseAn
     np.testing.assert_allclose(red.mean(axis=0)[::-1], expected, atol=1.0)
     scale = 360 / (2.0 * view.half_height_mm)
     assert len(red) == pytest.approx(np.pi * scale**2, rel=0.05)
+
+
+def test_a_doubtful_pedicle_has_an_outline_but_no_gates(anatomy: CaseAnatomy) -> None:
+    vertebra, free = _only(anatomy), anatomy.corridors["L3", Side.LEFT]
+    sure = vertebra.pedicles[Side.LEFT]
+    assert isinstance(sure, Pedicle)
+    doubtful = replace(sure, confidence=0.3, cause="cut off")
+    assert len(list(isthmus_areas(vertebra, sure, (), free))) == 5
+    (outline,) = isthmus_areas(vertebra, doubtful, (), free)
+    assert outline.shape.bounds == pytest.approx((-5.175, -5.175, 5.175, 5.175), abs=0.01)
+    assert "doubtful" in isthmus_view("L3", doubtful).title
+    assert "too little to plan on: cut off" in pedicle_words(doubtful)
 
 
 def test_the_hole_of_an_area_is_left_free(anatomy: CaseAnatomy) -> None:
