@@ -153,11 +153,11 @@ def segment_query(tree, a, b, bound):
 
 
 @numba.njit(**OPTIONS)
-def segment_crossings(tree, a, b):
-    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
+def _piercings(tree, a, b):
+    """Return the sorted s in [0, 1] at which segment a-b pierces triangles, and the triangles."""
     lanes, boxes, slack, first = tree.lanes, tree.boxes, tree.slack, tree.first
     nodes, gaps = np.empty(STACK, np.int32), np.empty(LANES)
-    hits = np.empty(64)
+    hits, which = np.empty(64), np.empty(64, np.int64)
     found = 0
     ax, ay, az = a[0], a[1], a[2]
     dx, dy, dz = b[0] - ax, b[1] - ay, b[2] - az
@@ -183,12 +183,41 @@ def segment_crossings(tree, a, b):
                 continue
             if found == hits.shape[0]:
                 fewer, hits = hits, np.empty(2 * found)
+                known, which = which, np.empty(2 * found, np.int64)
                 for i in range(found):
-                    hits[i] = fewer[i]
+                    hits[i], which[i] = fewer[i], known[i]
             i = found
             while i > 0 and hits[i - 1] > s:
-                hits[i] = hits[i - 1]
+                hits[i], which[i] = hits[i - 1], which[i - 1]
                 i -= 1
-            hits[i] = s
+            hits[i], which[i] = s, child
             found += 1
-    return hits[:found].copy()
+    return hits[:found].copy(), which[:found].copy()
+
+
+@numba.njit(**OPTIONS)
+def segment_crossings(tree, a, b):
+    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
+    return _piercings(tree, a, b)[0]
+
+
+@numba.njit(**OPTIONS)
+def depth_along(tree, a, b):
+    """Return in how many of the tree's closed, outward surfaces ``a`` lies; ``b`` is beyond all.
+
+    Surfaces left on the way less surfaces entered: they may overlap. A segment through an edge of
+    a mesh may count it twice or not at all.
+    """
+    _, which = _piercings(tree, a, b)
+    depth = 0
+    for i in which:
+        c = tree.corners[i]
+        ux, uy, uz = c[1, 0] - c[0, 0], c[1, 1] - c[0, 1], c[1, 2] - c[0, 2]
+        vx, vy, vz = c[2, 0] - c[0, 0], c[2, 1] - c[0, 1], c[2, 2] - c[0, 2]
+        outward = (
+            (uy * vz - uz * vy) * (b[0] - a[0])
+            + (uz * vx - ux * vz) * (b[1] - a[1])
+            + (ux * vy - uy * vx) * (b[2] - a[2])
+        )
+        depth += 1 if outward > 0.0 else -1
+    return depth

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from geometry import _kernels
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import TriangleMesh, triangle_mesh
+from geometry.solids import box, ellipsoid
 
 
 def _from(mesh: trimesh.Trimesh) -> TriangleMesh:
@@ -159,3 +160,21 @@ def test_a_segment_all_but_in_the_plane_of_a_triangle_is_no_hit() -> None:
         assert len(sheet.crossings(*ends)) == 0
         ends = np.array([[-40.0, 3.0, -height], [40.0, 3.0, height]]) @ turn.T + 100.0
         assert sheet.segment(*ends).distance_mm == pytest.approx(0.0, abs=1e-8)
+
+
+def test_depth_along_a_ray_is_the_winding_number_where_solids_overlap(
+    rng: np.random.Generator,
+) -> None:
+    solids = [
+        ellipsoid(np.zeros(3), np.full(3, 10.0)),
+        ellipsoid(np.array([5.0, 0.0, 0.0]), np.full(3, 8.0)),
+        box(np.array([0.0, 6.0, 0.0]), np.full(3, 7.0)),
+    ]
+    corners = np.concatenate([solid.corners for solid in solids])
+    tree = triangle_tree(corners, np.zeros(len(corners)), np.zeros(len(corners), dtype=np.int32))
+    seen = set()
+    for p in rng.uniform(-14.0, 14.0, (300, 3)):
+        depth = round(_kernels.winding_number(tree.corners, *p))
+        assert _kernels.depth_along(tree, p, p + np.array([400.0, 13.0, 7.0])) == depth
+        seen.add(depth)
+    assert {0, 1, 2} <= seen

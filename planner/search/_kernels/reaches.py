@@ -4,7 +4,7 @@ import math
 
 import numba
 
-from geometry._kernels import FAR, OPTIONS, point_query, segment_crossings
+from geometry._kernels import FAR, OPTIONS, depth_along, point_query
 from planner.search._kernels.model import ROUNDING_MM, box_spread, value_at
 
 FINE_MM = 0.5  # boxes thinner than this ask the holders' triangles
@@ -93,9 +93,10 @@ def _apart_from_holders(family, h, work, t):
     p = work.start + t * work.step
     known_outside = value > error
     if not known_outside:
-        hits = segment_crossings(family.holders, p, p + OUT_MM * family.axis)
-        if hits.shape[0] % 2 == 1:
-            return 0.0
+        # Holders overlap: a lucency lies in bone. Two ways out, because one may meet an edge.
+        for way in (family.axis, family.lateral):
+            if depth_along(family.holders, p, p + OUT_MM * way) > 0:
+                return 0.0
     apart, _, _, _, _ = point_query(family.holders, p[0], p[1], p[2], value + error + FINE_MM)
     return apart
 
