@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from geometry import _kernels
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import TriangleMesh, triangle_mesh
-from geometry.solids import box, ellipsoid
+from geometry.solids import ellipsoid
 
 
 def _from(mesh: trimesh.Trimesh) -> TriangleMesh:
@@ -168,7 +168,7 @@ def test_depth_along_a_ray_is_the_winding_number_where_solids_overlap(
     solids = [
         ellipsoid(np.zeros(3), np.full(3, 10.0)),
         ellipsoid(np.array([5.0, 0.0, 0.0]), np.full(3, 8.0)),
-        box(np.array([0.0, 6.0, 0.0]), np.full(3, 7.0)),
+        ellipsoid(np.array([0.0, 6.0, 0.0]), np.full(3, 7.0)),
     ]
     corners = np.concatenate([solid.corners for solid in solids])
     tree = triangle_tree(corners, np.zeros(len(corners)), np.zeros(len(corners), dtype=np.int32))
