@@ -23,7 +23,6 @@ from planner.result import Certificate, Outcome, Plan, Status, Trajectory
 from planner.search.branch_and_bound import climbed
 from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
-from planner.search.curved import CurvedFamily
 from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion
@@ -109,7 +108,7 @@ def _planned(
         outcome = Outcome.TARGET_UNREACHABLE
     made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
     unknown = [_unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)]
-    curved = [p for p in proved if isinstance(p.search.family, CurvedFamily)]
+    curved = [p for p in proved if p.search.needle.curved is not None]
     unknown += [_unknown(p.certificate, NOT_IN_PROOFS) for p in curved]
     return made, [p for p in proved if p not in curved], unknown
 

@@ -117,7 +117,8 @@ def statement_failures(space: Space, request: PlanRequest, proof: Proof) -> Iter
         if stated.count(key) != times:
             yield f"{name}: is in the proof {stated.count(key)} times, not {times}"
         elif (key in claims) != (key in gates):
-            yield f"{name}: {'has a gate but is unsearched' if key in gates else 'has no gate'}"
+            wrong = "has a gate but is unsearched" if key in gates else "has no gate, or is curved"
+            yield f"{name}: {wrong}"
         elif key in claims:
             gate, needle = gates[key]
             family = _family_of(claims[key], proof)
@@ -138,13 +139,16 @@ def _key(one: ClassProof | Unsearched) -> Key:
 def _asked(
     question: Question, request: PlanRequest
 ) -> tuple[dict[Key, tuple[Gate, Needle]], set[Key]]:
-    """Return the classes that were asked for: those with a gate, and the others."""
+    """Return the classes that were asked for: those that are proved, and the others.
+
+    The others have no gate, or a curved needle, whose paths proofs do not hold.
+    """
     if isinstance(question.region, Unavailable):
         return {}, {*product(request.approaches, request.sides, request.needles)}
     needles = [needle_named(name, field="needles") for name in request.needles]
-    classes, gateless = gates_for(question, request.approaches, request.sides, needles)
-    gates = {(gate.approach, gate.side, n.name): (gate, n) for gate, n in classes}
-    return gates, {(g.approach, g.side, g.needle.name) for g in gateless}
+    classes, _ = gates_for(question, request.approaches, request.sides, needles)
+    gates = {(gate.approach, gate.side, n.name): (gate, n) for gate, n in classes if not n.curved}
+    return gates, {*product(request.approaches, request.sides, request.needles)} - {*gates}
 
 
 def _family_of(claim: ClassProof, proof: Proof) -> FamilyProof | None:

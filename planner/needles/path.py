@@ -10,7 +10,7 @@ from jaxtyping import Float
 from geometry.arrays import Point, Points, Vector, frozen, unit
 
 # Chords replace an arc for measuring; the chord's sagitta bounds the error, mm.
-ARC_SAGITTA_MM = 1e-4
+ARC_SAGITTA_MM = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,16 +65,20 @@ def test_a_target_that_only_longer_needles_reach_safely_is_out_of_reach(
     assert "long enough" in answer.explanation
 
 
-def test_nothing_is_claimed_of_curved_needles(lumbar: PreparedCase) -> None:
+def test_a_curved_needle_is_planned_bounded_and_measured(lumbar: PreparedCase) -> None:
     request = PlanRequest(
         target=AnteriorBody(level="L3"), approaches=TRANSPEDICULAR, needles=("curved-13G-in-10G",)
     )
     answer = plan(lumbar, request)
-    assert answer.outcome is Outcome.STOPPED
+    assert answer.outcome is Outcome.FOUND
     for certificate in answer.certificates:
-        assert certificate.status is Status.STOPPED
-        assert certificate.upper_bound_mm is None
-        assert "curved" in certificate.statement
+        assert certificate.upper_bound_mm is not None
+        assert certificate.tolerance_mm >= 0.5
+        assert "curved transpedicular path" in certificate.statement
+        if certificate.best_margin_mm is not None:
+            assert certificate.best_margin_mm <= certificate.upper_bound_mm
+    assert answer.trajectories[0].margin_mm >= 0.0
+    assert answer.trajectories[0].reaches_target
 
 
 def test_every_class_that_was_asked_for_has_one_certificate(lumbar: PreparedCase) -> None:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from geometry._kernels import FAR, point_query, segment_query
 from geometry.arrays import Point
 from geometry.exact import MeshDistance
+from planner.anatomy.model import Unavailable
 from planner.approach import Gate
 from planner.case import Case, Kind
 from planner.gates import GatelessClass, gates_for
@@ -363,7 +364,14 @@ def prover_of(case: Case, request: PlanRequest) -> tuple[Prover, list[GatelessCl
     """Return the prover of the one class that has a gate, and the other classes."""
     question = question_of(PreparedCase(case), request)
     needles = [needle_named(name) for name in request.needles]
-    [(gate, needle)], gateless = gates_for(question, request.approaches, request.sides, needles)
+    classes, gateless = gates_for(question, request.approaches, request.sides, needles)
+    [(gate, needle)] = [(g, n) for g, n in classes if n.curved is None]
+    curved = Unavailable(reason="curved")
+    gateless += [
+        GatelessClass(approach=g.approach, side=g.side, needle=n, why=curved)
+        for g, n in classes
+        if n.curved is not None
+    ]
     return Prover(question, gate, needle), gateless
 
 
