@@ -149,7 +149,7 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lattice, slack)
     worth = slack - preferences(family, lattice)
     order = np.argsort(-worth, kind="stable")
-    return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0])[:STARTS]
+    return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0], STARTS)
 
 
 def climbed(family: LineFamily) -> tuple[Optimum, ...]:
@@ -165,14 +165,16 @@ def _optima(family: LineFamily, starts: list[Numbers]) -> list[Optimum]:
 
 def _ranked(optima: list[Optimum]) -> list[Optimum]:
     ordered = sorted(optima, key=lambda o: -o.worth_mm)
-    lines = _distinct([o.line for o in ordered])
+    lines = _distinct([o.line for o in ordered], len(ordered))
     return [o for o in ordered if any(o.line is x for x in lines)]
 
 
-def _distinct(ranked: list[Numbers]) -> list[Numbers]:
-    """Drop lines within 4 mm of a better one, at the gate and at the aim plane."""
+def _distinct(ranked: list[Numbers], most: int) -> list[Numbers]:
+    """Return the first lines that are not within 4 mm of a better one, at gate and aim plane."""
     kept: list[Numbers] = []
     for x in ranked:
+        if len(kept) == most:
+            break
         if all(np.abs(x - other).max() > DISTINCT_MM for other in kept):
             kept.append(x)
     return kept

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import clarabel
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import sparse
 
 from geometry import _kernels as mesh_kernels
@@ -181,10 +181,25 @@ def _model_optimum(
     matrix[:rows, :4], matrix[:rows, 4], matrix[rows:, :2] = slopes, -is_slack, walls[:, :2]
     least = float(values[: len(witnesses)].min())
     values[: len(witnesses)] -= least
-    step = _quadratic_programme(family.preferred - x0, matrix, values, trust_mm)
+    near = _within_reach(matrix, values, trust_mm)
+    step = _quadratic_programme(family.preferred - x0, matrix[near], values[near], trust_mm)
     x = x0 + np.clip(step, -trust_mm, trust_mm)
     promised = least + float((values[:rows] + slopes @ (x - x0))[: len(witnesses)].min())
     return x, promised - float(preferences(family, x[None, :])[0])
+
+
+def _within_reach(
+    matrix: Float[np.ndarray, "m 5"], room: Float[np.ndarray, " m"], trust_mm: float
+) -> Bool[np.ndarray, " m"]:
+    """Tell which rows ``room + matrix (step, y) >= 0`` may hold at the optimum of a trust region.
+
+    No row changes by more than ``reach`` there, so y is at most the least of what the rows of
+    slack can become, and a row that stays above that (or above 0, for a rule) says nothing.
+    """
+    reach = trust_mm * np.abs(matrix[:, :4]).sum(axis=1)
+    of_slack = matrix[:, 4] < 0.0
+    most = float((room + reach)[of_slack].min())
+    return room - reach <= np.where(of_slack, most, 0.0)
 
 
 def _quadratic_programme(
