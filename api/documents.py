@@ -21,6 +21,7 @@ from planner.result import (
     Misplacement,
     Opening,
     Plan,
+    SecondArc,
     Status,
     TiltToPath,
     Tolerance,
@@ -82,6 +83,21 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "views": [_view(view) for view in trajectory.views],
         "cautions": list(trajectory.cautions),
         "reasons": list(trajectory.reasons),
+        "second_arc": _second_arc(trajectory.second_arc),
+    }
+
+
+def _second_arc(second: SecondArc | None) -> dict[str, Any] | None:
+    """Write where a needle goes that is turned in its cannula; the angle is the hub's."""
+    if second is None:
+        return None
+    return {
+        "path": [_segment(segment) for segment in second.path],
+        "tip_mm": point_mm(second.path[-1].end_mm),
+        "turn_clockwise_deg": angle_deg(second.turn_rad),
+        "clearances": [_clearance(clearance) for clearance in second.clearances],
+        "margin_mm": length_mm(second.margin_mm),
+        "limiting_structure": second.limiting_structure,
     }
 
 

@@ -78,6 +78,18 @@ _TRAJECTORY = {
         "tolerance": {"type": ["object", "null"]},
         "breach_probability": {"type": "object"},
         "views": {"type": "array", "items": {"$ref": _REF.format(model="View")}},
+        "second_arc": {
+            "type": ["object", "null"],
+            "description": "A curved needle turned in its cannula, to the midline's other side",
+            "properties": {
+                "path": {"type": "array", "items": {"type": "object"}},
+                "tip_mm": _POINT,
+                "turn_clockwise_deg": _NUMBER,
+                "clearances": {"type": "array", "items": {"type": "object"}},
+                "margin_mm": _NUMBER,
+                "limiting_structure": {"type": ["string", "null"]},
+            },
+        },
     },
 }
 

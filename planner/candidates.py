@@ -20,6 +20,7 @@ from planner.reach import ends_in_target, obliquity_rad, reach_mm
 from planner.result import Clearance
 from planner.robustness import tolerance
 from planner.search.classes import ClassSearch
+from planner.turned import turned_paths
 from planner.verify import clearances, least_margin
 
 SAME_TIP_MM = 4.0
@@ -34,8 +35,10 @@ class Candidate:
         gate: The gate it passes.
         needle: Its needle.
         path: Skin to tip, patient LPS.
+        second: The path of a curved needle that is turned in the same cannula and sent to the
+            other side of the midline; None where that is not offered.
         comfortable: Whether it keeps every preferred distance.
-        margin_mm: The smallest margin to any structure.
+        margin_mm: The smallest margin to any structure, of both paths if there are two.
         tilt_rad: Tilt about the entry up to which every hard limit provably holds; pi where there
             is none.
         length_mm: Skin to tip.
@@ -46,6 +49,7 @@ class Candidate:
     gate: Gate
     needle: Needle
     path: Path
+    second: Path | None
     comfortable: bool
     margin_mm: float
     tilt_rad: float
@@ -145,6 +149,8 @@ def _measured_class(
         safe.append(_candidate(question, search, best))
     if safe and not known:
         safe += _alternatives(question, search, safe)
+    if not any(c.second is not None for c in known):
+        safe += _turned(question, search)
     return MeasuredClass(search=search, best=best, candidates=tuple(safe))
 
 
@@ -188,13 +194,28 @@ def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
     return all(c.traversed or c.distance_mm >= policy.rule(c.kind).preferred_mm for c in measured)
 
 
-def _candidate(question: Question, search: ClassSearch, measured: MeasuredPath) -> Candidate:
-    path = measured.path
-    forgiven = tolerance(question, path, search.needle, measured.clearances)
+def _turned(question: Question, search: ClassSearch) -> list[Candidate]:
+    """Return a cannula from which a curved needle safely reaches both sides of the midline."""
+    measured = [_measured(question, search.needle, path) for path in turned_paths(question, search)]
+    near, far = measured if len(measured) == 2 else (None, None)
+    if near is None or far is None or min(near.margin_mm, far.margin_mm) < 0.0:
+        return []
+    return [_candidate(question, search, near, far)]
+
+
+def _candidate(
+    question: Question, search: ClassSearch, first: MeasuredPath, second: MeasuredPath | None = None
+) -> Candidate:
+    """Compare a path by its own worth, and two of one cannula by the worse."""
+    both = [first] if second is None else [first, second]
+    forgiven = [tolerance(question, m.path, search.needle, m.clearances) for m in both]
     return Candidate(
-        gate=search.gate, needle=search.needle, path=path,
-        comfortable=is_comfortable(measured.clearances, question.policy),
-        margin_mm=measured.margin_mm, tilt_rad=math.pi if forgiven is None else forgiven.angle_rad,
-        length_mm=path_length_mm(path), obliquity_rad=obliquity_rad(question, path),
-        reach_mm=reach_mm(question, search.needle, path),
+        gate=search.gate, needle=search.needle, path=first.path,
+        second=None if second is None else second.path,
+        comfortable=all(is_comfortable(m.clearances, question.policy) for m in both),
+        margin_mm=min(m.margin_mm for m in both),
+        tilt_rad=min(math.pi if f is None else f.angle_rad for f in forgiven),
+        length_mm=max(path_length_mm(m.path) for m in both),
+        obliquity_rad=obliquity_rad(question, first.path),
+        reach_mm=reach_mm(question, search.needle, first.path),
     )  # fmt: skip

@@ -143,7 +143,7 @@ def scene_of(question: Question, region: TargetRegion) -> Scene:
 def _trajectories(question: Question, choices: Sequence[Choice]) -> tuple[Trajectory, ...]:
     """Measure in full what is shown."""
     shown = [choice.candidate for choice in choices]
-    measured = [trajectory(question, c.gate, c.needle, c.path) for c in shown]
+    measured = [trajectory(question, c.gate, c.needle, c.path, c.second) for c in shown]
     return tuple(
         replace(t, rank=rank, reasons=choice.reasons)
         for rank, (t, choice) in enumerate(zip(measured, choices, strict=True), start=1)

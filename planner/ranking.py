@@ -4,7 +4,8 @@ A path that keeps every preferred distance is comfortable, and comfortable paths
 Among them a target at a screw is reached from that screw's side if it can be; then the approach
 that suits the level decides (DOMAIN 1.4 D1: transpedicular in the lumbar and lower thoracic
 spine, extrapedicular above T9), then the margin, the best path of either side before its
-alternatives; among the others the margin alone. The safest path is second at the latest.
+alternatives; among the others the margin alone. The safest path is second at the latest, and a
+cannula that serves both sides of the midline third.
 
 Of paths that are one way to a person only the first is shown. Of two paths on one side, one that
 comes no earlier by comfort and approach and is noticeably better in nothing is left out.
@@ -58,6 +59,10 @@ OBJECTIVES = (
         reason="straightest", worth=lambda c: -c.obliquity_rad, noticeable=math.radians(2.0)
     ),
     Objective(reason="reaches furthest", worth=lambda c: c.reach_mm, noticeable=1.0),
+    Objective(
+        reason="both sides of the midline from one puncture",
+        worth=lambda c: float(c.second is not None), noticeable=0.5,
+    ),
 )  # fmt: skip
 
 
@@ -128,7 +133,8 @@ def _worth_showing(candidates: Sequence[Candidate], order: Order) -> list[Candid
 
 def same_choice(a: Candidate, b: Candidate) -> bool:
     """Whether two candidates are one to a person: the same way, whatever their needles."""
-    return _class(a) == _class(b) and same_way(a.path, b.path)
+    turned = (a.second is None) is not (b.second is None)
+    return _class(a) == _class(b) and not turned and same_way(a.path, b.path)
 
 
 def matches(a: Candidate, b: Candidate, order: Order) -> bool:
@@ -143,7 +149,9 @@ def matches(a: Candidate, b: Candidate, order: Order) -> bool:
 
 
 def _listed(kept: Sequence[Candidate], order: Order) -> list[Candidate]:
-    """List the best path of either side before its alternatives, the safest second at the latest.
+    """List the best path of either side before its alternatives, but two of all early.
+
+    The safest is second at the latest, what serves both sides of the midline third.
 
     Among paths that are not comfortable nothing but the margin counts.
     """
@@ -154,7 +162,9 @@ def _listed(kept: Sequence[Candidate], order: Order) -> list[Candidate]:
     in_turn = sorted(range(len(kept)), key=lambda i: (*grade(kept[i], order), turn[i]))
     listed = [kept[i] for i in in_turn]
     safest = max(listed, key=MARGIN.worth, default=None)
-    return [*listed[:1], *sorted(listed[1:], key=lambda c: c is not safest)]
+    listed[1:] = sorted(listed[1:], key=lambda c: c is not safest)
+    turned = next((c for c in listed if c.second is not None), None)
+    return [*listed[:2], *sorted(listed[2:], key=lambda c: c is not turned)]
 
 
 def _reasons(c: Candidate, shown: Sequence[Candidate], order: Order) -> tuple[str, ...]:

@@ -214,10 +214,30 @@ class BreachProbability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondArc:
+    """Where a curved needle goes once it is drawn back, turned in its cannula and sent out again.
+
+    Attributes:
+        path: Skin to tip; the cannula is the trajectory's.
+        turn_rad: How far it is turned, clockwise as seen from the hub, (-pi, pi].
+        clearances: Of this path, as of the trajectory's.
+        margin_mm: The smallest margin of them.
+        limiting_structure: What limits it.
+    """
+
+    path: Path
+    turn_rad: float
+    clearances: tuple[Clearance, ...]
+    margin_mm: float
+    limiting_structure: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
     """One path, measured. Points are patient LPS, mm.
 
     Attributes:
+        second_arc: For a curved needle that serves both sides of the midline, the other side.
         obliquity_rad: Angle between the path and the bone's way from back to front.
         reach_mm: How much deeper the needle could go, straight on: in the target, in bone, within
             its usable length, every hard limit kept.
@@ -246,6 +266,7 @@ class Trajectory:
     views: tuple[View, ...]
     cautions: tuple[str, ...]
     reasons: tuple[str, ...]
+    second_arc: SecondArc | None = None
 
 
 class Change(StrEnum):

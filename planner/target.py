@@ -13,7 +13,7 @@ from geometry.arrays import Point, Points, Rotation, Vector, frozen, unit
 from planner.anatomy.halo import FROM as HALO_FROM
 from planner.anatomy.halo import halo_radius
 from planner.anatomy.model import CageEnds, ScrewAxis, Unavailable, VertebraAnatomy
-from planner.case import Case, Kind, Structure
+from planner.case import Case, Kind, Side, Structure
 from planner.prepared import PreparedCase
 from planner.request import (
     AnteriorBody,
@@ -34,6 +34,7 @@ MIDLINE_FRACTION = 0.25  # half-width of "near the midline", of the body's width
 TIP_NEIGHBOURHOOD_MM = 5.0  # DOMAIN 1.2 T2: a few mm beside the tip, 2-5 [A]
 CAGE_SLAB_MM = (1.5, 7.0)  # slab of bone against the cage's end [A]
 OFF_ENDPLATE_MM = 1.0  # a tip near a screw still ends this far inside the endplates [A]
+OFF_MIDLINE = 1.0 / 3.0  # of the way to the side: a tip nearer to the midline is on neither [A]
 LESION_CORE_MM = 2.0  # smallest ball about a lesion's centroid that counts as its core [A]
 
 
@@ -48,6 +49,8 @@ class TargetRegion:
         centre_mm: A point well inside the region.
         screw: The screw the target belongs to, if any.
         label: What it is, for people.
+        left: Unit vector to the patient's left, across the bone's midline, for a target whose
+            centre lies on it and both sides of which want cement; None for another.
         notes: How it was derived, where a person should know.
     """
 
@@ -57,7 +60,22 @@ class TargetRegion:
     centre_mm: Point
     screw: ScrewAxis | None
     label: str
+    left: Vector | None = None
     notes: tuple[str, ...] = ()
+
+    def beside_midline(self, side: Side) -> "TargetRegion | None":
+        """Return the part well off the midline on one side; None where that means nothing."""
+        if self.left is None:
+            return None
+        out = self.left if side is Side.LEFT else -self.left
+        ahead = self.normals @ out
+        room = (self.offsets - self.normals @ self.centre_mm)[ahead > 0.0] / ahead[ahead > 0.0]
+        off = OFF_MIDLINE * float(room.min())
+        return replace(
+            self, centre_mm=frozen(self.centre_mm + 2.0 * off * out), left=None,
+            label=f"{side} half of {self.label}", normals=frozen(np.vstack([self.normals, -out])),
+            offsets=frozen(np.append(self.offsets, -(out @ self.centre_mm) - off)),
+        )  # fmt: skip
 
     def contains(self, point: Point, *, tolerance_mm: float = 1e-6) -> bool:
         """Whether a point lies in the region, to a tolerance for rounding."""
@@ -103,7 +121,8 @@ def anterior_body(bone: Structure, anatomy: VertebraAnatomy) -> TargetRegion:
     normals = out.vectors(np.array([n for n, _ in faces], dtype=np.float64))
     points = out.points(np.array([p for _, p in faces], dtype=np.float64))
     middle = out.points(np.array([0.0, front + 0.2 * body.depth_mm, 0.0]))
-    return _region(bone, f"anterior third of {anatomy.level}", normals, points, middle)
+    region = _region(bone, f"anterior third of {anatomy.level}", normals, points, middle)
+    return replace(region, left=frozen(out.vectors(np.array([1.0, 0.0, 0.0]))))
 
 
 def _icosahedron() -> Points:

@@ -1,11 +1,12 @@
 """From a path to a trajectory: everything a person needs to know of it, measured."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import shapely
 
-from geometry.arrays import Point
+from geometry.arrays import Point, unit
 from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
 from planner.approach import STRIP_MM, Gate, windows
 from planner.case import LEVELS, Kind, Side
@@ -13,12 +14,12 @@ from planner.errors import RequestError
 from planner.fluoroscopy.view_set import Subject, view_cautions, views_of
 from planner.lacking import derived_here, missing_here
 from planner.needles.model import Needle
-from planner.needles.path import Line, Path, path_chords, path_length_mm
+from planner.needles.path import Arc, Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
 from planner.question import Question
 from planner.reach import ends_in_target, obliquity_rad, reach_mm
 from planner.request import Approach
-from planner.result import Clearance, Trajectory
+from planner.result import Clearance, SecondArc, Trajectory
 from planner.robustness import breach_probability, tolerance
 from planner.verify import cautions, clearances, first_bone, least_margin
 
@@ -27,12 +28,44 @@ ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
 BESIDE_SCREW_MM = 15.0  # a screw no farther from the needle than this is one to aim by [A]
 
 
-def trajectory(question: Question, gate: Gate, needle: Needle, path: Path) -> Trajectory:
-    """Measure a path of a known class."""
-    return _trajectory(
+def trajectory(
+    question: Question, gate: Gate, needle: Needle, path: Path, second: Path | None = None
+) -> Trajectory:
+    """Measure a path of a known class, and that of a second arc from the same cannula."""
+    first = _trajectory(
         question, needle, path, approach=gate.approach, side=gate.side,
         technique=gate.technique if len(path) == 1 else "curved",
     )  # fmt: skip
+    if second is None:
+        return first
+    return replace(first, second_arc=_second(question, needle, first=path, path=second))
+
+
+def _second(question: Question, needle: Needle, *, first: Path, path: Path) -> SecondArc:
+    through = meant_to_pass(question.prepared.case, question.bone)
+    measured = clearances(question.prepared, path, needle, question.policy, through)
+    margin, limiting = least_margin(measured)
+    return SecondArc(
+        path=path, turn_rad=turn_between(first, path), clearances=measured, margin_mm=margin,
+        limiting_structure=limiting,
+    )  # fmt: skip
+
+
+def turn_between(first: Path, second: Path) -> float:
+    """Return how far a needle is turned from one arc to another of its cannula, rad, (-pi, pi].
+
+    Clockwise as seen from the hub, which is a right-handed turn about the cannula's direction: of
+    the unit vectors n from stop to centre, ``atan2(u . (n1 x n2), n1 . n2)``.
+
+    Raises:
+        ValueError: If a path has no arc.
+    """
+    arcs = [piece for path in (first, second) for piece in path if isinstance(piece, Arc)]
+    if len(arcs) != 2:
+        raise ValueError("both paths must end in an arc")
+    u = unit(np.subtract(arcs[0].start_mm, first[0].start_mm))
+    n1, n2 = (unit(arc.centre_mm - arc.start_mm) for arc in arcs)
+    return float(np.arctan2(u @ np.cross(n1, n2), n1 @ n2))
 
 
 def drawn_trajectory(question: Question, needle: Needle, path: Path) -> Trajectory:

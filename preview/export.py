@@ -46,7 +46,7 @@ def _named_meshes(scene: Scene) -> Iterator[tuple[str, trimesh.Trimesh]]:
     for surface in scene.surfaces:
         yield surface.name, _mesh(surface.name, surface.vertices, surface.faces, surface.look)
     for needle in scene.needles:
-        name, look = f"trajectory_{needle.rank}", Look(colour=needle.colour, opacity=1.0)
+        name, look = f"trajectory_{needle.label}", Look(colour=needle.colour, opacity=1.0)
         yield name, _mesh(name, *needle_tube(needle), look)
 
 

@@ -164,6 +164,8 @@ def _numbers(
         )
     ]  # fmt: skip
     for needle in scene.needles:
+        if needle.turned:  # its cannula is numbered
+            continue
         hub, tip = viewpoint.on_picture(np.stack([needle.hub_mm, needle.points_mm[-1]]), size)
         spot = _free_spot(hub, tip, taken, size)
         taken.append(spot)

@@ -52,6 +52,12 @@ class DrawnNeedle:
     colour: Colour
     points_mm: Points
     radius_mm: float
+    turned: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its rank; with a b for where it goes once it is turned in its cannula."""
+        return f"{self.rank}b" if self.turned else str(self.rank)
 
     @property
     def hub_mm(self) -> Point:
@@ -120,7 +126,7 @@ def scene_of(
                      for s in case.structures)  # fmt: skip
     return Scene(
         surfaces=surfaces if marker is None else (*surfaces, marker),
-        needles=tuple(_needle(t) for t in trajectories),
+        needles=tuple(needle for t in trajectories for needle in _needles(t)),
         framed_mm=_framed(case, bone),
         axes=frozen(np.eye(3) if axes is None else axes),
         target_mm=None if marker is None else frozen(marker.vertices.mean(axis=0)),
@@ -141,13 +147,18 @@ def surface_of(structure: Structure, *, is_target: bool) -> Surface:
     )
 
 
-def _needle(trajectory: Trajectory) -> DrawnNeedle:
-    return DrawnNeedle(
+def _needles(trajectory: Trajectory) -> tuple[DrawnNeedle, ...]:
+    """Return the needle, and once more where it goes when it is turned in its cannula."""
+    drawn = DrawnNeedle(
         rank=trajectory.rank,
         colour=needle_colour(trajectory.rank),
         points_mm=frozen(path_chords(trajectory.path)),
         radius_mm=trajectory.outer_diameter_mm / 2.0,
     )
+    second = trajectory.second_arc
+    if second is None:
+        return (drawn,)
+    return drawn, replace(drawn, points_mm=frozen(path_chords(second.path)), turned=True)
 
 
 def _target_bone(

@@ -40,7 +40,8 @@ def candidates(draw: st.DrawFn) -> Candidate:
     return Candidate(
         gate=_gate(draw(st.sampled_from(Approach)), draw(st.sampled_from(Side))),
         needle=needle_named(draw(st.sampled_from(NEEDLES))),
-        path=(Line(start_mm=entry, end_mm=tip),),
+        path=(path := (Line(start_mm=entry, end_mm=tip),)),
+        second=draw(st.sampled_from([None, None, path])),
         comfortable=draw(st.booleans()),
         margin_mm=draw(st.sampled_from([0.0, 0.03, 0.15, 1.0, 1.05, 2.5, math.inf])),
         tilt_rad=draw(st.sampled_from([0.0, 0.001, 0.02])),
@@ -114,14 +115,19 @@ def test_the_list_does_not_depend_on_who_found_what_first(
 
 
 @given(LISTS, ORDERS)
-def test_comfort_then_side_then_approach_decide_but_for_the_safest(
+def test_comfort_then_side_then_approach_decide_but_for_the_safest_and_one_turned(
     drawn: list[Candidate], order: Order
 ) -> None:
     shown = _shown(ranked(drawn, order, 50))
+    safest = max(shown, key=lambda c: c.margin_mm, default=None)
+    turned = next((c for c in shown if c.second is not None), None)
+    assert safest in shown[:2] or not shown
+    assert turned is None or turned in shown[:3]
     grades = [grade(c, order) for c in shown]
-    without_safest = [grades[0], *grades[2:]] if grades else []
-    assert without_safest == sorted(without_safest)
     assert grades[:1] == sorted(grades)[:1]
+    early = [c for c in (safest, turned) if c in shown[1:3]]
+    others = [grade(c, order) for c in shown if c not in early]
+    assert others == sorted(others)
 
 
 @given(LISTS, ORDERS)
