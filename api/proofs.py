@@ -16,11 +16,11 @@ from api import DISCLAIMER
 from api.progress import Report
 from api.schemas import PlanRequestDocument, checked
 from planner.case_io import load_case
+from planner.checker.check import CheckReport, check_proof
 from planner.planning import plan_with_proof
 from planner.policy import DEFAULT_POLICY
 from planner.prepared import PreparedCase
 from planner.proof import Proof, Why, read_proof, require_place, write_proof
-from planner.proof_check import CheckReport, check_proof
 from planner.request import PlanRequest
 from planner.result import Plan
 

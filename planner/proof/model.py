@@ -1,7 +1,7 @@
 """A whole proof: every box of lines that a plan's search ended with, and what bounds it.
 
 A proof carries all that is needed to check its certificates without the search
-(``planner.proof_check``). Its files are in ``files``. Points and directions are patient LPS, mm.
+(``planner.checker.check``). Its files are in ``files``. Points and directions are patient LPS, mm.
 
 A family's lines fall into *faces*: by the face of the target through which they enter it, or, where
 the gate point itself lies in the target, into one more. A line of a face is ``x = (a, b, c, d)``:

@@ -18,8 +18,8 @@ from api.samples import DEMO_TARGET
 from api.schemas import PlanRequestDocument, checked
 from api.targets import target_from_short_form
 from planner.case_io import load_case, save_case
+from planner.checker.check import check_proof
 from planner.proof import read_proof, write_proof
-from planner.proof_check import check_proof
 from tests.planner.proof.prover import proof_of
 from tests.planner.proof.world import small_case
 

@@ -9,11 +9,11 @@ import pytest
 from planner.anatomy.derived import derived_anatomy
 from planner.case import Kind, Side
 from planner.case_io import load_case
+from planner.checker.statement import space_of
 from planner.planning import evaluate, plan
 from planner.policy import DEFAULT_POLICY, WIDENED_MM, policy_with
 from planner.prepared import PreparedCase
 from planner.proof import structure_digest
-from planner.proof_statement import space_of
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest
 from planner.result import Plan
 

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from geometry.arrays import Point
 from planner.approach import Gate
+from planner.checker.faces import AHEAD_MM
 from planner.proof import FaceProof
-from planner.proof_faces import AHEAD_MM
 from planner.target import TargetRegion
 
 PAD_MM = 1e-6  # by which faces are too large

@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from planner.checker.check import check_proof
+from planner.checker.faces import face_failures
 from planner.proof import FaceProof, FamilyProof, Leaves
-from planner.proof_check import check_proof
-from planner.proof_faces import face_failures
 from planner.request import FreePoint, PlanRequest
 from tests.planner.proof.prover import Proved, Prover, proof_of, prover_of
 from tests.planner.proof.world import REQUEST, small_case

@@ -14,6 +14,7 @@ import shapely
 
 from geometry.mesh import triangle_mesh
 from planner.case import Case
+from planner.checker.check import check_proof
 from planner.errors import ProofError
 from planner.proof import (
     LENGTH_RULE,
@@ -24,7 +25,6 @@ from planner.proof import (
     Why,
     structure_digest,
 )
-from planner.proof_check import check_proof
 from planner.request import PlanRequest
 from planner.result import Status
 from tests.planner.proof.prover import Proved, proof_of

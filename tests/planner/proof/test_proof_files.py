@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.checker.check import check_proof
 from planner.errors import ProofError
 from planner.proof import FaceProof, FamilyProof, Leaves, Proof, Why, read_proof, write_proof
-from planner.proof_check import check_proof
 from tests.planner.proof.prover import Proved
 
 REQUEST_DOCUMENT = {"target": {"type": "point"}, "tolerance": 0.1 + 0.2, "sides": ["left"]}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from planner.case import Case, Kind
+from planner.checker.check import check_proof
 from planner.policy import policy_with
 from planner.proof import ClassProof, Proof, StructureDigest, Unsearched, structure_digest
-from planner.proof_check import check_proof
 from planner.request import PlanRequest
 from planner.result import Status
 from tests.planner.proof.prover import Proved, proof_of

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from planner.checker.check import tiling_failures
 from planner.proof import Leaves, Why
-from planner.proof_check import tiling_failures
 
 Cells = list[tuple[int, tuple[int, ...], tuple[int, ...]]]  # face, level, index
 

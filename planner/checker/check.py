@@ -1,7 +1,7 @@
 """Checks a proof against the case and the request, without the search that made it.
 
-What it is about is compared in ``proof_statement``; that root boxes hold every line is shown in
-``proof_faces``, how long paths are in ``proof_skin``. Here leaves are shown to fill these boxes and
+What it is about is compared in ``statement``; that root boxes hold every line is shown in
+``faces``, how long paths are in ``skin``. Here leaves are shown to fill these boxes and
 to prove their bounds, rule by rule.
 
 Of a line ``x = (a, b, c, d)`` (``proof.model``) the point at t is ``p_x(t) = (1 - t) P + t Q``,
@@ -15,7 +15,7 @@ lines between t0 and t1, their *tube*, lie within ``max(rho(t0), rho(t1))`` of t
 ``p_x0(t0)`` to ``p_x0(t1)``: a surface that is further away from the segment meets none of them.
 
 All is shown for lines that keep to window, cone, region and length with ``ROUNDING_MM`` to spare:
-that much float64 may blur the rules of a face (``proof_faces``).
+that much float64 may blur the rules of a face (``faces``).
 """
 
 from collections.abc import Callable, Iterator
@@ -30,11 +30,9 @@ from geometry._kernels import segment_query
 from geometry.arrays import Points
 from geometry.exact import MeshDistance
 from planner.case import Case
-from planner.prepared import PreparedCase
-from planner.proof import LENGTH_RULE, FamilyProof, Leaves, Proof, Why
-from planner.proof_faces import Boxes, Holds, PerLeaf, boxes_of, face_failures
-from planner.proof_skin import entries_beyond, length_rows, planes_in_use, too_long
-from planner.proof_statement import (
+from planner.checker.faces import Boxes, Holds, PerLeaf, boxes_of, face_failures
+from planner.checker.skin import entries_beyond, length_rows, planes_in_use, too_long
+from planner.checker.statement import (
     EQUAL,
     EQUAL_MM,
     ROUNDING_MM,
@@ -43,6 +41,8 @@ from planner.proof_statement import (
     space_of,
     statement_failures,
 )  # fmt: skip
+from planner.prepared import PreparedCase
+from planner.proof import LENGTH_RULE, FamilyProof, Leaves, Proof, Why
 from planner.request import PlanRequest
 
 Surfaces = tuple[MeshDistance, ...]

@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float, UInt8
 from shapely.geometry.base import BaseGeometry
 
 from geometry.arrays import Point, Points, Vector
+from planner.checker.statement import EQUAL_MM, ROUNDING_MM
 from planner.proof import FaceProof, FamilyProof
-from planner.proof_statement import EQUAL_MM, ROUNDING_MM
 
 AHEAD_MM = 1e-3
 Pairs = Float[np.ndarray, "n 2"]

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from geometry.arrays import Point, Points, Vector
-from planner.proof_faces import Boxes, Holds, PerLeaf
-from planner.proof_statement import ROUNDING_MM, Space
+from planner.checker.faces import Boxes, Holds, PerLeaf
+from planner.checker.statement import ROUNDING_MM, Space
 
 SAME = 1e-12  # of the components of two directions
 GRAZING = 1e-9  # times a triangle's doubled area and the tube's step: below it no ellipse is taken

@@ -1,7 +1,7 @@
 """What a proof must be about: the statement that a case and a request imply, derived anew.
 
 Everything here is compared with the proof, to ``EQUAL_MM``; that what is stated also holds for
-every line is shown in ``proof_check``.
+every line is shown in ``check``.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Checks the proofs of certificates without the search that made them; start with ``check``."""
