@@ -1,17 +1,13 @@
-"""The plan in plain English: what was found, what blocks the rest, and what was not measured."""
+"""The plan in plain English: what was found, and what blocks the rest."""
 
 from itertools import groupby
 
-from planner.anatomy.model import VertebraAnatomy
-from planner.case import Kind
-from planner.lacking import derived_here, missing_here
 from planner.question import Question
 from planner.result import Certificate, Change, Outcome, Status, Trajectory
 from planner.target import TargetRegion
 from planner.why_not import phrase
 
 DISCLAIMER = "Research software, not a medical device."
-SURE = 0.9  # anatomy read with less confidence is named in the notes
 
 
 def explanation(
@@ -76,38 +72,3 @@ def _opened(members: list[Certificate]) -> str:
         return ""
     least = min(openings, key=lambda o: list(Change).index(o.change))
     return f"; it would be safe {phrase(least)} (margin {least.margin_mm:.2f} mm)"
-
-
-def notes(question: Question) -> tuple[str, ...]:
-    """Return what a person should know of the case and its derived anatomy before reading on."""
-    case = question.prepared.case
-    said = [f"{p.message}" for p in case.warnings]
-    region, anatomy = question.region, question.prepared.bone(question.bone)
-    if isinstance(region, TargetRegion):
-        said += region.notes
-    if isinstance(anatomy, VertebraAnatomy):
-        said += anatomy.warnings
-        if anatomy.confidence < SURE:
-            said.append(
-                f"{anatomy.structure}: confidence {anatomy.confidence:.2f}, {anatomy.cause}"
-            )
-    said += [*derived_here(question), *missing_here(question)]
-    if not case.of_kind(Kind.SKIN):
-        said.append("no skin in the case: entries lie on a stated stand-off plane")
-    if question.bone.level in case.landmarks:
-        said.append("landmarks given in the case stand in place of what the mesh shows")
-    said += _clinical(question)
-    return tuple(said)
-
-
-def _clinical(question: Question) -> list[str]:
-    """Return what the findings of the level ask for (DOMAIN 1.4 D7-D12)."""
-    findings = question.prepared.case.findings.get(question.bone.level or "", {})
-    said = []
-    if findings.get("suspected_infection"):
-        said.append("suspected infection: biopsy and culture first [DOMAIN D9]")
-    if findings.get("failure_type") == 3:
-        said.append("implant breakage: augmentation does not replace revision [DOMAIN D7]")
-    if findings.get("posterior_wall_broken"):
-        said.append("broken posterior wall: higher leak risk, watch the canal [DOMAIN D12]")
-    return said

@@ -10,7 +10,7 @@ from geometry.frames import frame_from_axes
 from planner.anatomy.model import Unavailable
 from planner.candidates import MeasuredClass, measured_classes
 from planner.case import Case, Kind
-from planner.explanation import explanation, notes
+from planner.explanation import explanation
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
@@ -20,6 +20,7 @@ from planner.question import STAND_OFF_MM, Question, question_of
 from planner.ranking import Choice, Order, ranked
 from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
+from planner.rules import warnings_of
 from planner.search.branch_and_bound import climbed
 from planner.search.certificate import blocked, certificate, unsearched
 from planner.search.classes import ClassSearch, search_classes
@@ -210,6 +211,6 @@ def _answer(
         planner_version=version("trocar"), outcome=outcome,
         explanation=explanation(question, outcome, trajectories, certificates),
         trajectories=trajectories,
-        certificates=tuple(certificates), warnings=notes(question),
+        certificates=tuple(certificates), warnings=warnings_of(question),
         timings_s=dict(zip(("prepare", "search", "verify"), steps, strict=False)),
     )  # fmt: skip

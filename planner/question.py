@@ -10,6 +10,7 @@ from planner.case import Kind, PatientPosition, Side, Structure
 from planner.fluoroscopy.c_arm import CArm
 from planner.fluoroscopy.catalogue import c_arm_of
 from planner.fluoroscopy.views import position_or_default
+from planner.hazard_margins import with_hazards
 from planner.policy import Policy, widened
 from planner.prepared import PreparedCase
 from planner.request import ErrorProfile, EvaluationRequest, PlanRequest
@@ -75,7 +76,9 @@ def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest
     )
     return Question(
         prepared=prepared, bone=bone, region=region, axes=axes,
-        policy=widened(request.policy, prepared.case),
+        policy=widened(
+            with_hazards(request.policy, prepared.given, bone.level), prepared.case
+        ),
         c_arm=c_arm_of(request.c_arm), position=lie_of(prepared, request.patient_position),
         error_profile=request.error_profile,
     )  # fmt: skip

@@ -6,13 +6,12 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from geometry.arrays import Point, unit
+from geometry.arrays import unit
 from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
 from planner.approach import STRIP_MM, Gate, windows
-from planner.case import LEVELS, Kind, Side
+from planner.case import Kind, Side
 from planner.errors import RequestError
-from planner.fluoroscopy.view_set import Subject, view_cautions, views_of
-from planner.lacking import derived_here, missing_here
+from planner.fluoroscopy.view_set import Subject, views_of
 from planner.needles.model import Needle
 from planner.needles.path import Arc, Line, Path, path_chords, path_length_mm
 from planner.policy import meant_to_pass
@@ -21,10 +20,10 @@ from planner.reach import ends_in_target, obliquity_rad, reach_mm
 from planner.request import Approach
 from planner.result import Clearance, SecondArc, Trajectory
 from planner.robustness import breach_probability, tolerance
-from planner.verify import cautions, clearances, first_bone, least_margin
+from planner.rules import PathFacts, cautions_of
+from planner.verify import clearances, first_bone, least_margin
 
 BORDER_MM = 0.01  # a path this near to two windows belongs to both [A]
-ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
 BESIDE_SCREW_MM = 15.0  # a screw no farther from the needle than this is one to aim by [A]
 
 
@@ -114,8 +113,11 @@ def _trajectory(
         tolerance=tolerance(question, path, needle, measured),
         breach_probability=breach_probability(question, path, needle, measured),
         views=views,
-        cautions=(
-            *_cautions(question, needle, path, approach, measured), *view_cautions(views),
+        cautions=cautions_of(
+            PathFacts(
+                question=question, needle=needle, path=path, approach=approach, measured=measured,
+                views=views,
+            )
         ),
         reasons=(),
     )  # fmt: skip
@@ -150,55 +152,6 @@ def _screw_beside(question: Question, measured: tuple[Clearance, ...]) -> ScrewA
         except RequestError:  # its axis could not be derived; the next one may do
             continue
     return None
-
-
-def _cautions(
-    question: Question,
-    needle: Needle,
-    path: Path,
-    approach: Approach | None,
-    measured: tuple[Clearance, ...],
-) -> list[str]:
-    case = question.prepared.case
-    said = cautions(measured, question.policy)
-    length = path_length_mm(path)
-    if length > needle.usable_length_mm:
-        said.append(
-            f"{length:.0f} mm from skin to tip: longer than the usable "
-            f"{needle.usable_length_mm:.0f} mm of {needle.name}"
-        )
-    said += _skin_cautions(question, path[0].start_mm)
-    said += [*derived_here(question), *missing_here(question)]
-    beside = approach is not Approach.TRANSPEDICULAR
-    if beside and not case.of_kind(Kind.NERVE_ROOT):
-        said.append("no nerve roots in the case: the exiting roots were not measured")
-    level = question.bone.level
-    if question.bone.kind is Kind.SACRUM and not question.prepared.given.of_kind(Kind.NERVE_ROOT):
-        said.append("no sacral roots in the case: sacral canal and foramina were not measured")
-    if not case.of_kind(Kind.CANAL):
-        said.append("no spinal canal in the case: it was not measured")
-    if (
-        level in LEVELS
-        and LEVELS.index(level) <= LEVELS.index("L2")
-        and not case.of_kind(Kind.PLEURA)
-    ):
-        said.append("no pleura in the case: it was not measured")
-    if beside and level in {"L4", "L5"}:
-        said.append(f"vessels are often at risk beside {level} [DOMAIN 2.2, P:qxmd]")
-    return said
-
-
-def _skin_cautions(question: Question, entry: Point) -> list[str]:
-    skins = question.prepared.case.of_kind(Kind.SKIN)
-    if not skins:
-        return [
-            (
-                "no skin in the case: the entry lies on a plane 15 mm behind the bone's most "
-                "posterior point, so depth and length are estimates"
-            )
-        ]
-    off = min(abs(question.prepared.distance(s).point(entry)[0]) for s in skins)
-    return [f"the path starts {off:.1f} mm off the skin"] if off > ENTRY_ON_SKIN_MM else []
 
 
 def recognised(

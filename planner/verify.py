@@ -93,21 +93,3 @@ def first_bone(prepared: PreparedCase, bone: Structure, path: Path) -> tuple[Poi
             return frozen(start + s * (end - start)), before + s * length
         before += length
     return None
-
-
-def cautions(measured: tuple[Clearance, ...], policy: Policy) -> list[str]:
-    """Say in words what comes nearer than preferred, and what advisory structures are touched."""
-    said = []
-    for c in measured:
-        preferred = policy.rule(c.kind).preferred_mm
-        if c.traversed or c.distance_mm >= preferred:
-            continue
-        what = f"{c.kind}, derived" if c.derived else c.kind
-        if c.distance_mm < 0.0 and c.advisory:
-            said.append(f"passes through {c.structure} ({what}), {c.at_depth_mm:.0f} mm deep")
-        else:
-            said.append(
-                f"{c.distance_mm:.1f} mm from {c.structure} ({what}), "
-                f"{c.at_depth_mm:.0f} mm deep: less than the preferred {preferred:.1f} mm"
-            )
-    return said

@@ -18,6 +18,7 @@ from planner.anatomy.model import Unavailable
 from planner.approach import Gate, hardware_section, pedicle_gates
 from planner.candidates import MeasuredClass
 from planner.case import HARDWARE, Kind
+from planner.hazard_margins import more_mm
 from planner.needles.catalogue import CATALOGUE
 from planner.needles.model import Needle
 from planner.needles.path import Path, path_length_mm
@@ -260,7 +261,8 @@ def _limit(site: Site, found: Witness, kind: Kind) -> float:
 
 
 def _more(site: Site, kind: Kind) -> float:
-    return widening_mm(site.question.prepared.case, kind)
+    prepared, level = site.question.prepared, site.question.bone.level
+    return widening_mm(prepared.case, kind) + more_mm(prepared.given, level, kind)
 
 
 def _without(site: Site, trial: Trial, suspects: Sequence[str]) -> Iterator[_Found]:

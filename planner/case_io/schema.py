@@ -60,6 +60,9 @@ Axes = Annotated[list[Triple], Field(min_length=3, max_length=3)]
 Positive = Annotated[float, Field(gt=0.0)]
 Level = Annotated[str, AfterValidator(_one_of("unknown-level", LEVELS))]
 KindName = Annotated[str, AfterValidator(_one_of("unknown-kind", [k.value for k in Kind]))]
+Endplate = Annotated[
+    str, AfterValidator(_one_of("unknown-endplate", ["superior", "inferior", "both"]))
+]
 SideName = Annotated[str, AfterValidator(_one_of("unknown-side", [s.value for s in Side]))]
 
 
@@ -150,10 +153,17 @@ class FindingsDocument(_Document):
     lamina_removed: bool | None = None
     facets_removed: bool | None = None
     costovertebral_joint_removed: bool | None = None
+    chest_wall_resected: bool | None = None
     posterior_wall_broken: bool | None = None
+    endplate_broken: Endplate | None = None
+    paraspinal_fluid: bool | None = None
+    fusion_mass: bool | None = None
+    metal_artefact: bool | None = None
     suspected_infection: bool | None = None
+    uncorrected_coagulopathy: bool | None = None
     height_loss_percent: Annotated[float, Field(ge=0.0, le=100.0)] | None = None
     failure_type: Annotated[int, Field(ge=1, le=4)] | None = None
+    sins_score: Annotated[int, Field(ge=0, le=18)] | None = None
 
 
 class LandmarksDocument(_Document):

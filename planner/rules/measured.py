@@ -1,0 +1,154 @@
+"""Rules about what was read and measured: what is missing, derived, near, or assumed."""
+
+from collections.abc import Iterator
+
+from planner.anatomy.model import VertebraAnatomy
+from planner.case import HARDWARE, Kind
+from planner.fluoroscopy.view_set import view_cautions
+from planner.lacking import derived_here, missing_here
+from planner.needles.path import path_length_mm
+from planner.question import Question
+from planner.rules.model import DecisionRule, PathFacts, is_above
+from planner.target import TargetRegion
+
+SURE = 0.9  # anatomy read with less confidence is named
+ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
+
+
+def _problems(question: Question) -> Iterator[str]:
+    yield from (problem.message for problem in question.prepared.case.warnings)
+
+
+def _region_notes(question: Question) -> Iterator[str]:
+    if isinstance(question.region, TargetRegion):
+        yield from question.region.notes
+
+
+def _anatomy_notes(question: Question) -> Iterator[str]:
+    anatomy = question.prepared.bone(question.bone)
+    if isinstance(anatomy, VertebraAnatomy):
+        yield from anatomy.warnings
+        if anatomy.confidence < SURE:
+            yield f"{anatomy.structure}: confidence {anatomy.confidence:.2f}, {anatomy.cause}"
+    if question.bone.level in question.prepared.case.landmarks:
+        yield "landmarks given in the case stand in place of what the mesh shows"
+
+
+def _lacking(question: Question) -> Iterator[str]:
+    yield from derived_here(question)
+    yield from missing_here(question)
+
+
+def _no_skin(question: Question) -> Iterator[str]:
+    if not question.prepared.case.of_kind(Kind.SKIN):
+        yield "no skin in the case: entries lie on a stated stand-off plane"
+
+
+def _nearer_than_preferred(facts: PathFacts) -> Iterator[str]:
+    for c in facts.measured:
+        preferred = facts.question.policy.rule(c.kind).preferred_mm
+        if c.traversed or c.contact_allowed or c.distance_mm >= preferred:
+            continue
+        what = f"{c.kind}, derived" if c.derived else c.kind
+        if c.distance_mm < 0.0 and c.advisory:
+            yield f"passes through {c.structure} ({what}), {c.at_depth_mm:.0f} mm deep"
+        else:
+            yield (
+                f"{c.distance_mm:.1f} mm from {c.structure} ({what}), "
+                f"{c.at_depth_mm:.0f} mm deep: less than the preferred {preferred:.1f} mm"
+            )
+
+
+def _too_long(facts: PathFacts) -> Iterator[str]:
+    length = path_length_mm(facts.path)
+    if length > facts.needle.usable_length_mm:
+        yield (
+            f"{length:.0f} mm from skin to tip: longer than the usable "
+            f"{facts.needle.usable_length_mm:.0f} mm of {facts.needle.name}"
+        )
+
+
+def _entry(facts: PathFacts) -> Iterator[str]:
+    prepared, entry = facts.question.prepared, facts.path[0].start_mm
+    skins = prepared.case.of_kind(Kind.SKIN)
+    if not skins:
+        yield (
+            "no skin in the case: the entry lies on a plane 15 mm behind the bone's most "
+            "posterior point, so depth and length are estimates"
+        )
+        return
+    off = min(abs(prepared.distance(s).point(entry)[0]) for s in skins)
+    if off > ENTRY_ON_SKIN_MM:
+        yield f"the path starts {off:.1f} mm off the skin"
+
+
+def _not_measured(facts: PathFacts) -> Iterator[str]:
+    question = facts.question
+    case, level = question.prepared.case, question.bone.level
+    sacral = question.bone.kind is Kind.SACRUM
+    if facts.beside_pedicle and not case.of_kind(Kind.NERVE_ROOT):
+        yield "no nerve roots in the case: the exiting roots were not measured"
+    if sacral and not question.prepared.given.of_kind(Kind.NERVE_ROOT):
+        yield "no sacral roots in the case: sacral canal and foramina were not measured"
+    if not case.of_kind(Kind.CANAL):
+        yield "no spinal canal in the case: it was not measured"
+    if is_above(level, "L3") and not case.of_kind(Kind.PLEURA):
+        yield "no pleura in the case: it was not measured"
+    if not case.of_kind(Kind.VESSEL):
+        yield "no great vessels in the case: they were not measured"
+
+
+def no_rods(question: Question) -> Iterator[str]:
+    """Say that rods are missing where there are screws."""
+    case = question.prepared.case
+    if case.of_kind(Kind.SCREW) and not case.of_kind(*HARDWARE - {Kind.SCREW, Kind.CAGE}):
+        yield "screws but no rod or cross-link in the case: none was measured"
+
+
+def _views(facts: PathFacts) -> Iterator[str]:
+    yield from view_cautions(facts.views)
+
+
+MEASURED = (
+    DecisionRule(
+        id="case-problems", source="docs/conventions.md, Trust",
+        words="what was found while the case was read is said with every plan",
+        on_case=_problems,
+    ),
+    DecisionRule(
+        id="target-notes", source="docs/domain.md, 1.2",
+        words="how a target was derived is said", on_case=_region_notes,
+    ),
+    DecisionRule(
+        id="trust", source="docs/conventions.md, Trust",
+        words="anatomy that was read with little confidence, or stated, is named",
+        on_case=_anatomy_notes,
+    ),
+    DecisionRule(
+        id="derived", source="docs/domain.md, 2.3",
+        words="what was derived in place of what was not segmented, and what is missing, is named",
+        on_case=_lacking, on_path=lambda facts: _lacking(facts.question),
+    ),
+    DecisionRule(
+        id="preferred-distance", source="DOMAIN 2.3 [A]",
+        words="what comes nearer than its preferred distance is cautioned about",
+        on_path=_nearer_than_preferred,
+    ),
+    DecisionRule(
+        id="usable-length", source="DOMAIN 3.2 [A]",
+        words="a path may not be longer than the needle's usable length", on_path=_too_long,
+    ),
+    DecisionRule(
+        id="entry", source="DOMAIN 4.3 [M]",
+        words="a path starts on the skin, or on a stated plane where there is none",
+        on_case=_no_skin, on_path=_entry,
+    ),
+    DecisionRule(
+        id="not-measured", source="DOMAIN 2.3",
+        words="what is not in the case was not measured, and this is said", on_path=_not_measured,
+    ),
+    DecisionRule(
+        id="V7", source="DOMAIN 1.5 V7 [S1]",
+        words="metal may hide the posterior wall in the lateral view", on_path=_views,
+    ),
+)  # fmt: skip
