@@ -24,6 +24,7 @@ from api.progress import shown_progress
 from api.proofs import checked_proof, planned_with_proof, print_report, report_document
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import EvaluationDocument, PlanRequestDocument, checked
+from api.settings import MIB
 from api.tables import print_case, print_plan, print_trajectory
 from api.targets import SHORT_FORMS, position_from_text, target_from_short_form
 from geometry.mesh import MeshError
@@ -237,7 +238,7 @@ def serve(
     typer.echo(f"{DISCLAIMER} Listening on http://{host}:{port}", err=True)
     uvicorn.run(
         "api.main:create_app", factory=True, host=host, port=port,
-        log_level="warning", server_header=False,
+        log_level="warning", server_header=False, ws="websockets-sansio", ws_max_size=MIB,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "outcome": plan.outcome.value,
         "explanation": plan.explanation,
         "trajectories": [trajectory_document(trajectory) for trajectory in plan.trajectories],
-        "certificates": [_certificate(certificate) for certificate in plan.certificates],
+        "certificates": [certificate_document(certificate) for certificate in plan.certificates],
         "warnings": list(plan.warnings),
         "timings_s": {stage: round(seconds, 4) for stage, seconds in plan.timings_s.items()},
     }
@@ -68,7 +68,7 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "entry_skin_mm": point_mm(trajectory.entry_skin_mm),
         "entry_bone_mm": _optional_point(trajectory.entry_bone_mm),
         "tip_mm": point_mm(trajectory.tip_mm),
-        "path": [_segment(segment) for segment in trajectory.path],
+        "path": [segment_document(segment) for segment in trajectory.path],
         "outer_diameter_mm": length_mm(trajectory.outer_diameter_mm),
         "length_mm": length_mm(trajectory.length_mm),
         "depth_to_bone_mm": _optional_length(trajectory.depth_to_bone_mm),
@@ -149,7 +149,8 @@ def _optional_point(point: Point | None) -> list[float] | None:
     return None if point is None else point_mm(point)
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
+def segment_document(segment: Segment) -> dict[str, Any]:
+    """Return a piece of a path as the contract has it."""
     ends = {"start_mm": point_mm(segment.start_mm), "end_mm": point_mm(segment.end_mm)}
     if isinstance(segment, Arc):
         return {
@@ -286,7 +287,8 @@ def _optional_share(value: float | None) -> float | None:
     return None if value is None else _share(value)
 
 
-def _certificate(certificate: Certificate) -> dict[str, Any]:
+def certificate_document(certificate: Certificate) -> dict[str, Any]:
+    """Return one certificate as the contract has it."""
     best, upper = _bounds(certificate)
     return {
         "approach": certificate.approach.value,

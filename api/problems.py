@@ -37,6 +37,10 @@ class PlanNotDoneError(InputError):
     """The plan has not been made, so there is nothing to draw or to prove."""
 
 
+class ForeignOriginError(RuntimeError):
+    """A page of another site asks."""
+
+
 class NotReadyError(RuntimeError):
     """The service is up but cannot work yet."""
 
@@ -47,6 +51,14 @@ class BusyError(RuntimeError):
 
 class WorkerLostError(RuntimeError):
     """The process that did the work died; another has taken its place."""
+
+
+class JobTimeoutError(RuntimeError):
+    """The work took longer than a job may take; its process was ended."""
+
+
+class FaultError(RuntimeError):
+    """A mistake of ours in a worker; the message is its trace, for the log."""
 
 
 class RenderingUnavailableError(RuntimeError):
@@ -69,6 +81,7 @@ class Answer:
 
 
 ANSWERS: dict[type[Exception], Answer] = {
+    MemoryError: Answer(422, "memory", "The work needs too much memory"),
     ProofError: Answer(422, "proof", "The proof cannot be used"),
     CaseError: Answer(422, "case", "The case cannot be used"),
     MeshError: Answer(422, "case", "The case cannot be used"),
@@ -77,11 +90,13 @@ ANSWERS: dict[type[Exception], Answer] = {
     UnsupportedMediaTypeError: Answer(415, "media-type", "The body is of the wrong type"),
     BodyTooLargeError: Answer(413, "body-too-large", "The body is too large"),
     UnknownIdError: Answer(404, "not-found", "There is no such thing"),
+    ForeignOriginError: Answer(403, "foreign-origin", "Pages of other sites may not ask"),
     StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
     PlanNotDoneError: Answer(409, "not-done", "The plan is not done"),
     NotReadyError: Answer(503, "not-ready", "The service cannot work yet"),
     BusyError: Answer(429, "busy", "Too much work is waiting"),
     WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),
+    JobTimeoutError: Answer(504, "timeout", "The work took too long"),
     RenderingUnavailableError: Answer(503, "rendering", "Pictures cannot be drawn here"),
 }
 _INTERNAL = Answer(500, "internal", "Our fault")
@@ -168,6 +183,8 @@ def _detail(error: Exception, answer: Answer) -> str:
         return "Something failed on our side; the request itself was readable. It is in the log."
     if isinstance(error, InputError):
         return "; ".join(f"{e.field}: {e.message}" for e in _field_errors(error))
+    if isinstance(error, MemoryError):
+        return "it needs more memory than a job may use here; send a smaller case or coarser meshes"
     return str(error)
 
 

@@ -146,7 +146,7 @@ class PointDocument(Document):
     position_mm: Position
     tolerance_mm: Annotated[float, Field(strict=True, gt=0.0, le=50.0)] = 2.0
 
-    def spec(self) -> TargetSpec:
+    def spec(self) -> FreePoint:
         """Return the target."""
         return FreePoint(
             position_mm=np.array(self.position_mm, dtype=np.float64),

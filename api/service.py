@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from api import work
 from api.bundle import CaseBundle
@@ -17,7 +17,7 @@ from api.documents import dump
 from api.problems import problem_of
 from api.settings import Settings
 from api.store import State, Store, StoredCase, StoredPlan
-from api.workers import Workers
+from api.workers import Workers, prepare_to_start_workers
 
 _log = logging.getLogger("trocar")
 
@@ -29,6 +29,7 @@ class Service:
     settings: Settings
     store: Store
     workers: Workers
+    live: Workers
     under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def accept_case(self, bundle: CaseBundle) -> StoredCase:
@@ -84,6 +85,7 @@ class Service:
         for task in list(self.under_way.values()):
             task.cancel()
         await asyncio.gather(*self.under_way.values(), return_exceptions=True)
+        await run_in_threadpool(self.live.close)
         await run_in_threadpool(self.workers.close)
         self.store.close()
 
@@ -92,10 +94,12 @@ class Service:
 async def running_service(settings: Settings) -> AsyncIterator[Service]:
     """Yield a service with its workers warming up, and stop it afterwards."""
     with tempfile.TemporaryDirectory(prefix="trocar-") as temporary:
+        prepare_to_start_workers()
         service = Service(
             settings=settings,
             store=Store(settings.data_folder or Path(temporary)),
-            workers=Workers(count=settings.workers, max_waiting=settings.max_waiting),
+            workers=_workers(settings, settings.workers, settings.max_waiting),
+            live=_workers(settings, settings.live_sessions, 0),
         )
         warming = asyncio.create_task(service.workers.warm_up(work.load))
         try:
@@ -106,7 +110,16 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
             await service.close()
 
 
-def service_of(request: Request) -> Service:
+def _workers(settings: Settings, count: int, max_waiting: int) -> Workers:
+    return Workers(
+        count=count,
+        max_waiting=max_waiting,
+        memory_bytes=settings.max_worker_bytes,
+        timeout_s=settings.max_job_s,
+    )
+
+
+def service_of(request: HTTPConnection) -> Service:
     """Return the service that answers this request."""
     service: Service = request.app.state.service
     return service

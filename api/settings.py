@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1 << 20
+GIB = 1 << 30
 
 
 class Settings(BaseSettings):
@@ -16,6 +17,10 @@ class Settings(BaseSettings):
             that is removed when the service stops: a spine is a person's, and keeping it is a
             decision.
         workers: Processes that plan at the same time.
+        live_sessions: Processes that follow a dragged target, each for one client.
+        live_idle_s: Silence after which a live session is ended.
+        max_worker_bytes: Address space that a worker may use (Linux).
+        max_job_s: Longest that a worker may take over one job.
         max_waiting: Jobs that may wait for a worker before the service says it is busy.
         max_case_bytes: Longest multipart body.
         max_json_bytes: Longest JSON body that carries a case.
@@ -27,6 +32,10 @@ class Settings(BaseSettings):
 
     data_folder: Path | None = None
     workers: int = Field(default=1, ge=1, le=64)
+    live_sessions: int = Field(default=2, ge=1, le=64)
+    live_idle_s: float = Field(default=600.0, gt=0.0)
+    max_worker_bytes: int = Field(default=8 * GIB, ge=GIB)
+    max_job_s: float = Field(default=600.0, gt=0.0)
     max_waiting: int = Field(default=256, ge=1)
     max_case_bytes: int = Field(default=256 * MIB, ge=1)
     max_json_bytes: int = Field(default=96 * MIB, ge=1)

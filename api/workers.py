@@ -1,74 +1,182 @@
 """Processes that do the heavy work, so that the service goes on answering while they do.
 
-Each worker is a pool of one: a worker that dies takes only its own job with it, and is replaced.
-What runs in there is in ``worker_process`` and ``work``.
+A worker that dies, is killed or takes too long loses only its own job, and is replaced. What runs
+in there is in ``worker_process`` and ``work``.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import ParamSpec, TypeVar
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from api.problems import BusyError, Problem, ProblemError, WorkerLostError
-from api.worker_process import answered, stay_with_service
+from api.problems import (
+    BusyError,
+    FaultError,
+    JobTimeoutError,
+    Problem,
+    ProblemError,
+    WorkerLostError,
+)
+from api.worker_process import Fault, Job, Said, Talk, serve
 
 _Asked = ParamSpec("_Asked")
 _Answered = TypeVar("_Answered")
 _MOST_WARM = 4
 # The process may have died idle, before the job: a job is given up when it kills two.
 _ATTEMPTS = 2
+_FORKS = sys.platform == "linux"
+# Both kinds of context are used in the same way; the one that all systems have gives the type.
+_CONTEXT = cast("SpawnContext", multiprocessing.get_context("forkserver" if _FORKS else "spawn"))
+
+
+def prepare_to_start_workers() -> None:
+    """Start the process that workers are forked from; from a thread that outlives the workers.
+
+    Forked from there rather than from the service, which has threads and would copy their locks.
+    """
+    if _FORKS:
+        _CONTEXT.set_forkserver_preload(["api.worker_preload"])
+        forkserver.ensure_running()
 
 
 class Worker:
-    """One process, started when it is first needed and again after it died."""
+    """One process, started when it is first needed and again after it died.
 
-    def __init__(self) -> None:
-        self._pool = _new_pool()
+    Args:
+        memory_bytes: Address space that the process may use.
+    """
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
+        self._process: BaseProcess | None = None
+        self._channel: Connection | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._given_up = threading.Event()
         self.warm_with: list[str] = []
 
     async def do(
         self, function: Callable[_Asked, _Answered], *args: _Asked.args, **kwargs: _Asked.kwargs
     ) -> _Answered:
-        """Run ``function`` in the process and return what it returns.
+        """Run ``function`` in the process and return what it returns; killed if cancelled.
 
         Raises:
             WorkerLostError: If the process died over it.
             ProblemError: If the work found something wrong with what was sent.
         """
-        job = partial(function, *args, **kwargs)
-        for _ in range(_ATTEMPTS):
-            try:
-                answer = await asyncio.wrap_future(self._pool.submit(answered, job))
-            except BrokenProcessPool:
-                await asyncio.to_thread(self.replace)
-                continue
-            if isinstance(answer, Problem):
-                raise ProblemError(answer)
-            return answer
-        raise WorkerLostError("the process that did the work died over it; try again later")
+        job = Job(function=partial(function, *args, **kwargs))
+        return cast("_Answered", await self._done(job, _unheard))
 
-    def replace(self) -> None:
-        """Put a new process in the place of a dead one."""
-        self.close()
-        self._pool = _new_pool()
-        self.warm_with = []
+    async def converse(
+        self,
+        heard: Callable[[Any], None],
+        function: Callable[Concatenate[Talk, _Asked], _Answered],
+        *args: _Asked.args,
+        **kwargs: _Asked.kwargs,
+    ) -> _Answered:
+        """Run ``function`` as ``do`` does, with a ``Talk`` as its first argument.
+
+        Args:
+            heard: Takes what the job says, in a thread that it may hold up.
+            function: Run in the process.
+            args: Its further arguments.
+            kwargs: Its named arguments.
+        """
+        job = Job(function=partial(_talk_first, function, args, kwargs), talks=True)
+        return cast("_Answered", await self._done(job, heard))
+
+    def tell(self, message: bytes | None) -> None:
+        """Tell the job that converses something, or None for the end. Waits while it is busy."""
+        if self._channel is not None:
+            self._channel.send(message)
+
+    def kill(self) -> None:
+        """End the process now, whatever it is doing."""
+        self._given_up.set()
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
-        """Let the running job end and take no other."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the process and start none again."""
+        self.kill()
+        self._thread.shutdown(wait=True)
+        self._forget()
+
+    async def _done(self, job: Job, heard: Callable[[Any], None]) -> object:
+        self._given_up.clear()
+        loop = asyncio.get_running_loop()
+        exchange = loop.run_in_executor(self._thread, self._exchange, job, heard)
+        try:
+            answer = await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            self.kill()
+            await asyncio.gather(exchange, return_exceptions=True)
+            raise
+        if isinstance(answer, Problem):
+            raise ProblemError(answer)
+        if isinstance(answer, Fault):
+            raise FaultError(answer.trace)
+        return answer
+
+    def _exchange(self, job: Job, heard: Callable[[Any], None]) -> object:
+        """Hand the job over, pass on what it says, and return its answer."""
+        answered = False
+        try:
+            channel = self._started()
+            channel.send(job)
+            while isinstance(message := channel.recv(), Said):
+                heard(message.value)
+            answered = True
+        except (EOFError, OSError) as error:
+            raise WorkerLostError(
+                "the process that did the work died over it; try again later"
+            ) from error
+        finally:
+            if not answered:
+                self._forget()
+        return message
+
+    def _started(self) -> Connection:
+        if self._process is not None and not self._process.is_alive():
+            self._forget()
+        if self._process is None or self._channel is None:
+            self._channel, theirs = _CONTEXT.Pipe()
+            process = _CONTEXT.Process(target=serve, args=(theirs, self._memory_bytes), daemon=True)
+            process.start()
+            theirs.close()
+            self._process = process
+        if self._given_up.is_set():
+            self._process.kill()
+        return self._channel
+
+    def _forget(self) -> None:
+        """Let go of a process that has died or must."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._channel is not None:
+            self._channel.close()
+        self._process, self._channel, self.warm_with = None, None, []
 
 
-def _new_pool() -> ProcessPoolExecutor:
-    # Spawned, not forked: the service has threads, and a fork would copy their locks.
-    return ProcessPoolExecutor(
-        max_workers=1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=stay_with_service,
-    )
+def _unheard(_: object) -> None:
+    """Take what a job says to nobody."""
+
+
+def _talk_first(
+    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any], talk: Talk
+) -> object:
+    return function(talk, *args, **kwargs)
 
 
 class Workers:
@@ -77,14 +185,19 @@ class Workers:
     Args:
         count: Processes.
         max_waiting: Jobs that may wait before further ones are turned away.
+        memory_bytes: Address space that each may use.
+        timeout_s: Longest that a job may take.
     """
 
-    def __init__(self, *, count: int, max_waiting: int) -> None:
-        self._all = [Worker() for _ in range(count)]
+    def __init__(
+        self, *, count: int, max_waiting: int, memory_bytes: int, timeout_s: float
+    ) -> None:
+        self._all = [Worker(memory_bytes) for _ in range(count)]
         self._free = list(self._all)
         self._turn = asyncio.Semaphore(count)
         self._waiting = 0
         self._max_waiting = max_waiting
+        self._timeout_s = timeout_s
         self.ready = False
 
     async def warm_up(self, load: Callable[[], object]) -> None:
@@ -99,9 +212,30 @@ class Workers:
         *args: _Asked.args,
         **kwargs: _Asked.kwargs,
     ) -> _Answered:
-        """Run ``function`` in a worker when it is its turn; see ``turn`` and ``Worker.do``."""
+        """Run ``function`` in a worker when it is its turn; see ``turn`` and ``Worker.do``.
+
+        Raises:
+            JobTimeoutError: If it took too long.
+        """
         async with self.turn(case_id) as worker:
-            return await worker.do(function, *args, **kwargs)
+            for _ in range(_ATTEMPTS - 1):
+                with contextlib.suppress(WorkerLostError):
+                    return await self.timed(worker.do(function, *args, **kwargs))
+            return await self.timed(worker.do(function, *args, **kwargs))
+
+    async def timed(self, work: Awaitable[_Answered]) -> _Answered:
+        """Return what ``work`` gives within the time that a job may take.
+
+        Raises:
+            JobTimeoutError: If it took longer; its process was killed.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await work
+        except TimeoutError as error:
+            raise JobTimeoutError(
+                f"took longer than the {self._timeout_s:g} s that a job may take here"
+            ) from error
 
     @asynccontextmanager
     async def turn(self, case_id: str) -> AsyncIterator[Worker]:
@@ -132,6 +266,6 @@ class Workers:
         return worker
 
     def close(self) -> None:
-        """Stop all processes, after the jobs they are at."""
+        """Stop all processes, whatever they are at."""
         for worker in self._all:
             worker.close()

@@ -2,21 +2,34 @@
 
 import asyncio
 import os
+import sys
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from api.problems import BusyError, ProblemError, WorkerLostError
+from api.problems import BusyError, FaultError, JobTimeoutError, ProblemError, WorkerLostError
 from api.work import Recent
-from api.workers import Workers
+from api.worker_process import Talk
+from api.workers import Workers, prepare_to_start_workers
 from planner.needles.catalogue import needle_named
+
+MEMORY_BYTES = 8 << 30
 
 
 def with_workers(
-    use: Callable[[Workers], Awaitable[None]], *, count: int = 1, max_waiting: int = 8
+    use: Callable[[Workers], Awaitable[None]],
+    *,
+    count: int = 1,
+    max_waiting: int = 8,
+    timeout_s: float = 60.0,
 ) -> None:
     async def run() -> None:
-        workers = Workers(count=count, max_waiting=max_waiting)
+        prepare_to_start_workers()
+        workers = Workers(
+            count=count, max_waiting=max_waiting, memory_bytes=MEMORY_BYTES, timeout_s=timeout_s
+        )
         try:
             await use(workers)
         finally:
@@ -71,10 +84,89 @@ def test_a_refusal_in_a_worker_comes_back_with_its_field() -> None:
     with_workers(use)
 
 
-def test_a_fault_of_ours_in_a_worker_is_raised_as_it_was() -> None:
+def test_a_fault_of_ours_in_a_worker_is_told_with_its_trace() -> None:
     async def use(workers: Workers) -> None:
-        with pytest.raises(ZeroDivisionError):
+        first = await workers.run("", os.getpid)
+        with pytest.raises(FaultError, match="ZeroDivisionError"):
             await workers.run("", divmod, 1, 0)
+        assert await workers.run("", os.getpid) == first
+
+    with_workers(use)
+
+
+def test_a_cancelled_job_ends_at_once_and_the_next_one_runs() -> None:
+    async def use(workers: Workers) -> None:
+        first = await workers.run("", os.getpid)
+        stuck = asyncio.create_task(workers.run("", time.sleep, 600.0))
+        await asyncio.sleep(0.05)
+        stuck.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck
+        assert await workers.run("", os.getpid) != first
+        with pytest.raises(ProcessLookupError):
+            os.kill(first, 0)
+
+    with_workers(use)
+
+
+def test_a_job_cancelled_while_its_process_starts_is_not_done(tmp_path: Path) -> None:
+    async def use(workers: Workers) -> None:
+        early = asyncio.create_task(workers.run("", (tmp_path / "done").touch))
+        await asyncio.sleep(0.001)
+        early.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await early
+        await workers.run("", os.getpid)
+        assert not (tmp_path / "done").exists()
+
+    with_workers(use)
+
+
+def test_a_job_that_takes_too_long_is_ended() -> None:
+    async def use(workers: Workers) -> None:
+        with pytest.raises(JobTimeoutError, match=r"0\.5 s"):
+            await workers.run("", time.sleep, 600.0)
+
+    with_workers(use, timeout_s=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits that Linux keeps")
+def test_a_job_that_wants_all_memory_is_refused_and_its_worker_lives() -> None:
+    async def use(workers: Workers) -> None:
+        first = await workers.run("", os.getpid)
+        with pytest.raises(ProblemError) as caught:
+            await workers.run("", bytearray, MEMORY_BYTES)
+        assert caught.value.problem.answer.slug == "memory"
+        assert await workers.run("", os.getpid) == first
+
+    with_workers(use)
+
+
+def _spell(talk: Talk, word: str) -> str:
+    """Say the letters of a word and of what is heard; run in a worker."""
+    for letter in word:
+        talk.say(letter)
+    while (heard := talk.newest()) is not None:
+        talk.say(heard.decode())
+    return word
+
+
+def test_a_job_can_talk_while_it_works() -> None:
+    async def use(workers: Workers) -> None:
+        heard: list[str] = []
+
+        def hear(letter: str) -> None:
+            heard.append(letter)
+            if letter == "c":
+                worker.tell(b"!")
+            elif letter == "!":
+                worker.tell(None)
+
+        async with workers.turn("") as worker:
+            assert await worker.converse(hear, _spell, "abc") == "abc"
+            worker.tell(b"late")
+            assert await worker.do(os.getpid) > 0
+        assert heard == ["a", "b", "c", "!"]
 
     with_workers(use)
 
