@@ -5,6 +5,7 @@ in there is in ``worker_process`` and ``work``.
 """
 
 import asyncio
+import atexit
 import contextlib
 import multiprocessing
 import sys
@@ -63,6 +64,8 @@ class Worker:
         self._thread = ThreadPoolExecutor(1)
         self._given_up = threading.Event()
         self.warm_with: list[str] = []
+        # Not a daemon, which could not start the process that draws; so it is ended here.
+        atexit.register(self.kill)
 
     async def do(
         self, function: Callable[_Asked, _Answered], *args: _Asked.args, **kwargs: _Asked.kwargs
@@ -109,6 +112,7 @@ class Worker:
     def close(self) -> None:
         """End the process and start none again."""
         self.kill()
+        atexit.unregister(self.kill)
         self._thread.shutdown(wait=True)
         self._forget()
 
@@ -151,7 +155,9 @@ class Worker:
             self._forget()
         if self._process is None or self._channel is None:
             self._channel, theirs = _CONTEXT.Pipe()
-            process = _CONTEXT.Process(target=serve, args=(theirs, self._memory_bytes), daemon=True)
+            process = _CONTEXT.Process(
+                target=serve, args=(theirs, self._memory_bytes), daemon=False
+            )
             process.start()
             theirs.close()
             self._process = process

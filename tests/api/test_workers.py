@@ -1,10 +1,12 @@
 """Workers: a job that kills its process takes nobody else with it, and refusals come back whole."""
 
 import asyncio
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,18 @@ def test_a_job_that_wants_all_memory_is_refused_and_its_worker_lives() -> None:
             await workers.run("", bytearray, MEMORY_BYTES)
         assert caught.value.problem.answer.slug == "memory"
         assert await workers.run("", os.getpid) == first
+
+    with_workers(use)
+
+
+def _in_a_process_of_its_own() -> int:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(abs, -3).result()
+
+
+def test_a_job_can_start_a_process_of_its_own() -> None:
+    async def use(workers: Workers) -> None:
+        assert await workers.run("", _in_a_process_of_its_own) == 3
 
     with_workers(use)
 
