@@ -92,7 +92,7 @@ def _second_arc(second: SecondArc | None) -> dict[str, Any] | None:
     if second is None:
         return None
     return {
-        "path": [_segment(segment) for segment in second.path],
+        "path": [segment_document(segment) for segment in second.path],
         "tip_mm": point_mm(second.path[-1].end_mm),
         "turn_clockwise_deg": angle_deg(second.turn_rad),
         "clearances": [_clearance(clearance) for clearance in second.clearances],
