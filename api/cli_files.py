@@ -8,7 +8,7 @@ import typer
 
 from api.case_documents import case_document
 from api.documents import dump, plan_document
-from api.drawing import draw_anatomy, draw_plan
+from api.drawing import draw_anatomy, draw_plan, draw_sheet
 from api.strict_json import parsed_object
 from planner.anatomy.describe import CaseAnatomy
 from planner.case import Case
@@ -53,11 +53,14 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder: Path) -> list[str]:
-    """Write plan.json, scene.glb and preview.png, and return what to tell about them."""
+    """Write plan.json, sheet.pdf, scene.glb and preview.png; return what to tell about them."""
     written = write_text(folder / "plan.json", dump(plan_document(plan)))
+    sheet = folder / "sheet.pdf"
+    sheet.write_bytes(draw_sheet(prepared, request, plan))
     drawn = draw_plan(prepared, request.target, plan, folder)
     return [
         f"wrote {written}",
+        f"wrote {sheet}",
         f"wrote {drawn.scene_glb}",
         drawn.unavailable or f"wrote {drawn.picture_png}",
     ]

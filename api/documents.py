@@ -5,9 +5,10 @@ Lengths and probabilities carry four decimals, angles two. The same answer makes
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from api.digests import canonical_digest
 from geometry.arrays import Point
 from geometry.mesh import Problem
 from planner.fluoroscopy.views import console_assumes, ct_assumption
@@ -55,6 +56,16 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "warnings": list(plan.warnings),
         "timings_s": {stage: round(seconds, 4) for stage, seconds in plan.timings_s.items()},
     }
+
+
+def plan_digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256, hex, of a plan as it is written, but for the time it took."""
+    return canonical_digest(without_timings(document))
+
+
+def without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan as it is written, but for the time it took."""
+    return {key: value for key, value in document.items() if key != "timings_s"}
 
 
 def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.documents import plan_digest, plan_document
+from api.problems import UnknownIdError
 from planner.prepared import PreparedCase
-from planner.question import orientation
-from planner.request import TargetSpec
+from planner.question import orientation, question_of
+from planner.request import PlanRequest, TargetSpec
 from planner.result import Plan
 from planner.target import TargetRegion, bone_of, region_of
 
@@ -39,6 +41,23 @@ def draw_plan(
         axes=axes,
     )
     return result
+
+
+def draw_sheet(prepared: PreparedCase, request: PlanRequest, plan: Plan, rank: int = 1) -> bytes:
+    """Return the one-page sheet of a plan's trajectory, or of a plan that has none, as PDF.
+
+    Raises:
+        UnknownIdError: If the plan has trajectories, but none of that rank.
+    """
+    chosen = next((t for t in plan.trajectories if t.rank == rank), None)
+    if chosen is None and plan.trajectories:
+        raise UnknownIdError(
+            f"the plan has {len(plan.trajectories)} trajectories, none of rank {rank}",
+            field="rank", code="unknown-trajectory",
+        )  # fmt: skip
+    question, digest = question_of(prepared, request), plan_digest(plan_document(plan))
+    written: bytes = _preview("sheet").sheet_pdf(question, plan, chosen, digest)
+    return written
 
 
 def draw_anatomy(case: "Case", anatomy: "CaseAnatomy", folder: Path) -> "SheetResult":

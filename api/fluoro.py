@@ -18,7 +18,6 @@ from api import work
 from api.problems import UnknownIdError
 from api.schemas import PathDocument, PlanRequestDocument, checked
 from api.strict_json import parsed_object
-from geometry.arrays import frozen
 from geometry.projection import ConeBeam
 from planner.fluoroscopy.c_arm import CArm, beam_from_angles, console_angles, view_name
 from planner.fluoroscopy.catalogue import c_arm_of
@@ -112,14 +111,8 @@ def _view(
     lies = f"console {console} for a patient lying {question.position.value}"
     reach = "in reach" if plane is not None else "OUT OF REACH"
     named = f"DICOM {math.degrees(primary):.1f} / {math.degrees(secondary):.1f}"
-    beam = ConeBeam(
-        direction=frozen(direction),
-        isocentre_mm=frozen(np.array(trajectory["tip_mm"])),
-        source_to_isocentre_mm=seen_by.source_to_isocentre_mm,
-        source_to_detector_mm=seen_by.source_to_detector_mm,
-    )
     return (
-        beam,
+        arm.cone(direction, np.array(trajectory["tip_mm"]), question.position),
         f"{view_name(primary, secondary)}   {named}",
         (
             f"{lies}; {seen_by.name}, {reach}; seen from the detector",

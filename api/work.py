@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from api.bundle import read_bundle
 from api.case_documents import case_document
-from api.documents import dump, plan_document, trajectory_document
-from api.drawing import draw_plan
+from api.documents import dump, plan_document, trajectory_document, without_timings
+from api.drawing import draw_plan, draw_sheet
 from api.problems import (
     RenderingUnavailableError,
     StalePlanError,
@@ -108,6 +108,19 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
     return files[file_name]
 
 
+def sheet(folder: Path, document: Mapping[str, Any], text: str, rank: int) -> bytes:
+    """Return the one-page sheet of a plan's trajectory as PDF.
+
+    Raises:
+        StalePlanError: If the planner now answers the request otherwise than in ``text``.
+        UnknownIdError: If the plan has trajectories, but none of that rank.
+    """
+    made = _plan(folder, document)
+    _require_same(made, text)
+    request = checked(PlanRequestDocument, document).request()
+    return draw_sheet(_case(folder), request, made, rank)
+
+
 def proved(folder: Path, document: Mapping[str, Any], text: str) -> bytes:
     """Return the proof of a plan as a zip file, made by planning again.
 
@@ -127,7 +140,7 @@ def proved(folder: Path, document: Mapping[str, Any], text: str) -> bytes:
 
 def _require_same(made: Plan, text: str) -> None:
     """Refuse to show a plan that is not the one in ``text``, but for the time it took."""
-    if _without_timings(plan_document(made)) != _without_timings(parsed_object(text.encode())):
+    if without_timings(plan_document(made)) != without_timings(parsed_object(text.encode())):
         raise StalePlanError(
             f"was made by another version of the planner than {made.planner_version}; plan again",
             field="plan_id", code="stale-plan",
@@ -140,10 +153,6 @@ def _draw(prepared: PreparedCase, target: TargetSpec, made: Plan) -> dict[str, b
         result = draw_plan(prepared, target, made, Path(folder))
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     return {**files, "unavailable": (result.unavailable or "it was not drawn").encode()}
-
-
-def _without_timings(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key != "timings_s"}
 
 
 def case_in(folder: Path) -> PreparedCase:

@@ -19,6 +19,19 @@ from geometry.mesh import TriangleMesh
 _POLE = 1e-9  # sine below which "up" along superior means nothing
 
 
+def picture_axes(direction: Vector) -> tuple[Vector, Vector]:
+    """Return unit vectors to the right and up on a picture, looking against ``direction``.
+
+    Up is superior made square to the direction, anterior at a pole; ``right = up x direction``.
+    """
+    for reference in ([0.0, 0.0, 1.0], [0.0, -1.0, 0.0]):
+        across = np.array(reference) - float(direction @ reference) * direction
+        if float(np.linalg.norm(across)) > _POLE:
+            up = unit(across)
+            return np.cross(up, direction), up
+    raise AssertionError("superior and anterior cannot both be parallel to one direction")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ConeBeam:
     """X-rays from a point source through the isocentre to a flat detector square to them.
@@ -48,16 +61,12 @@ class ConeBeam:
     @property
     def up(self) -> Vector:
         """Unit vector up on the picture: superior made square to the beam; anterior at a pole."""
-        for reference in ([0.0, 0.0, 1.0], [0.0, -1.0, 0.0]):
-            across = np.array(reference) - float(self.direction @ reference) * self.direction
-            if float(np.linalg.norm(across)) > _POLE:
-                return unit(across)
-        raise AssertionError("superior and anterior cannot both be parallel to one direction")
+        return picture_axes(self.direction)[1]
 
     @property
     def right(self) -> Vector:
         """Unit vector to the right on the picture, seen from the detector: ``up x direction``."""
-        return np.cross(self.up, self.direction)
+        return picture_axes(self.direction)[0]
 
     def project(self, points: Points) -> Float[np.ndarray, "n 2"]:
         """Return (right, up) of points on the detector, mm, from the central ray.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # as in ``scene``
 
 SIZE = (640, 640)  # pixels
 FIELD_MM = 170.0  # side of the picture in a plane through the isocentre [A]
+NEAR_MM = 110.0  # the same of a thumbnail
 BLUR_PIXELS = 0.8  # of focal spot and detector [A]
 # Of the attenuation in the middle of the picture, where a C-arm meters: what is light grey, and
 # what has fallen to 1/e of that [A].
@@ -38,6 +39,24 @@ LIGHT = 215.0
 NOTICE = "Simulated from meshes. Research software, not a medical device."
 MARK = "#ffe08a"
 TARGET_INK = "#ff5f87"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lettering:
+    """Sizes of what stands on a picture, and how far from its edges, pixels."""
+
+    letters: int
+    ruler: int
+    ruler_says: str
+    top: int
+    bottom: int
+    line: int
+
+
+_AMONG_WORDS = Lettering(
+    letters=24, ruler=13, ruler_says=f"{RULER_MM:g} mm at the tip", top=84, bottom=40, line=2
+)
+_ALONE = Lettering(letters=52, ruler=34, ruler_says=f"{RULER_MM:g} mm", top=10, bottom=10, line=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,16 +91,29 @@ class FluoroShot:
 
 
 def fluoro_image(case: Case, shot: FluoroShot) -> Image.Image:
-    """Return the picture of a case, its needle in place."""
-    pixel_mm = FIELD_MM * shot.beam.magnification / SIZE[0]
+    """Return the picture of a case, its needle in place, and what it is in words."""
+    picture = _marked(case, shot, FIELD_MM, _AMONG_WORDS)
+    missing = left_out(case.structures)
+    lines = (*shot.lines, f"not closed, left out: {', '.join(missing)}") if missing else shot.lines
+    _say(picture, shot, lines)
+    return picture
+
+
+def thumbnail(case: Case, shot: FluoroShot) -> Image.Image:
+    """Return a nearer picture without words, its marks large, to be shown small."""
+    return _marked(case, shot, NEAR_MM, _ALONE)
+
+
+def _marked(case: Case, shot: FluoroShot, field_mm: float, lettering: Lettering) -> Image.Image:
+    """Return the picture of a case with target, needle axis, directions and ruler on it."""
+    pixel_mm = field_mm * shot.beam.magnification / SIZE[0]
     vertices, faces = needle_tube(shot.needle)
     needle = TriangleMesh(vertices=vertices, faces=faces, is_closed=True)
     exposed = attenuation(case.structures, [needle], shot.beam, SIZE, pixel_mm)
     picture = Image.fromarray(grey(exposed)).convert("RGB")
-    _mark(picture, shot, pixel_mm)
-    missing = left_out(case.structures)
-    lines = (*shot.lines, f"not closed, left out: {', '.join(missing)}") if missing else shot.lines
-    _say(picture, shot, lines)
+    pen = ImageDraw.Draw(picture, "RGBA")
+    _outline(pen, shot, pixel_mm, lettering)
+    _orient(pen, shot.beam, pixel_mm, lettering)
     return picture
 
 
@@ -98,34 +130,42 @@ def grey(exposed: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     return np.round(np.minimum(LIGHT * share, 255.0)).astype(np.uint8)
 
 
-def _mark(picture: Image.Image, shot: FluoroShot, pixel_mm: float) -> None:
-    """Draw target, needle axis, directions and ruler."""
-    pen = ImageDraw.Draw(picture, "RGBA")
+def _outline(
+    pen: ImageDraw.ImageDraw, shot: FluoroShot, pixel_mm: float, lettering: Lettering
+) -> None:
+    """Draw the target's outline and the needle's axis with its tip."""
     surface = target_surface((), shot.target)
     if surface is not None:
         solid = TriangleMesh(vertices=surface.vertices, faces=surface.faces, is_closed=True)
         outline = silhouette(outlined(solid), shot.beam)
         for part in getattr(outline, "geoms", [outline]):
             ring = _places(np.array(part.exterior.coords), pixel_mm)
-            pen.line(ring, fill=TARGET_INK, width=2)
+            pen.line(ring, fill=TARGET_INK, width=lettering.line)
     axis = _places(shot.beam.project(shot.needle.drawn_mm), pixel_mm)
     colour = ink(needle_colour(shot.needle.rank))
-    pen.line(axis, fill=(*colour, 200), width=2)
-    x, y = axis[-1]
-    pen.ellipse((x - 5, y - 5, x + 5, y + 5), outline=colour, width=2)
-    beam, (width, height) = shot.beam, SIZE
+    pen.line(axis, fill=(*colour, 200), width=lettering.line)
+    (x, y), radius = axis[-1], 3 + lettering.line
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour,
+                width=lettering.line)  # fmt: skip
+
+
+def _orient(
+    pen: ImageDraw.ImageDraw, beam: ConeBeam, pixel_mm: float, lettering: Lettering
+) -> None:
+    """Write the patient's directions on the edges, and draw the ruler."""
+    width, height = SIZE
     for direction, spot, anchor in (
         (-beam.right, (10, height // 2), "lm"),
         (beam.right, (width - 10, height // 2), "rm"),
-        (beam.up, (width // 2, 84), "ma"),
-        (-beam.up, (width // 2, height - 40), "md"),
+        (beam.up, (width // 2, lettering.top), "ma"),
+        (-beam.up, (width // 2, height - lettering.bottom), "md"),
     ):
-        pen.text(spot, direction_letters(direction), font=font(24, bold=True), fill=MARK,
-                 anchor=anchor, stroke_width=2, stroke_fill=PAGE)  # fmt: skip
-    length = RULER_MM * beam.magnification / pixel_mm
-    pen.line((width - 16 - length, height - 46, width - 16, height - 46), fill=MARK, width=3)
-    pen.text((width - 16, height - 52), f"{RULER_MM:g} mm at the tip", font=font(13), fill=MARK,
-             anchor="rd", stroke_width=2, stroke_fill=PAGE)  # fmt: skip
+        pen.text(spot, direction_letters(direction), font=font(lettering.letters, bold=True),
+                 fill=MARK, anchor=anchor, stroke_width=2, stroke_fill=PAGE)  # fmt: skip
+    length, down = RULER_MM * beam.magnification / pixel_mm, height - lettering.bottom - 6
+    pen.line((width - 16 - length, down, width - 16, down), fill=MARK, width=lettering.line + 1)
+    pen.text((width - 16, down - 6), lettering.ruler_says, font=font(lettering.ruler),
+             fill=MARK, anchor="rd", stroke_width=2, stroke_fill=PAGE)  # fmt: skip
 
 
 def _say(picture: Image.Image, shot: FluoroShot, lines: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ from api.targets import require_target
 router = APIRouter(prefix="/v1", tags=["plans"])
 _Primary = Annotated[float | None, Query(ge=-180.0, le=180.0, allow_inf_nan=False)]
 _Secondary = Annotated[float | None, Query(ge=-90.0, le=90.0, allow_inf_nan=False)]
+_Rank = Annotated[int, Query(ge=1)]
 _CArmName = Annotated[str | None, Query(max_length=100)]
 STATE_SCHEMA = "trocar/plan-state/1"
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
@@ -112,6 +113,18 @@ async def preview(request: Request, plan_id: str) -> Response:
 async def scene(request: Request, plan_id: str) -> Response:
     """Return the plan in its anatomy as binary glTF."""
     return Response(await _drawn(request, plan_id, "scene.glb"), media_type="model/gltf-binary")
+
+
+@router.get(
+    "/plans/{plan_id}/sheet.pdf",
+    summary="Print a plan on one page",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}}, **problems(404, 409, 422, 429, 503)},
+)
+async def sheet(request: Request, plan_id: str, rank: _Rank = 1) -> Response:
+    """Return the page for the angiography suite, of the first trajectory if no other is named."""
+    pdf = await _of_plan(request, plan_id, partial(work.sheet, rank=rank))
+    return Response(pdf, media_type="application/pdf")
 
 
 @router.get(

@@ -16,7 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Bool, Float
 
-from geometry.arrays import Points, Vector, frozen, unit
+from geometry.arrays import Point, Points, Vector, frozen, unit
+from geometry.projection import ConeBeam
 from planner.case import PatientPosition, Side
 
 # Within this of a pole the primary angle means nothing; within this of -pi it is +pi.
@@ -173,6 +174,21 @@ class CArm:
     def plane_for(self, beam: Vector, position: PatientPosition) -> "CArm | None":
         """Return the first plane whose ranges contain the beam's console angles, if any does."""
         return next((p for p in self.planes if p.reaches(beam, position)), None)
+
+    def cone(self, beam: Vector, isocentre_mm: Point, position: PatientPosition) -> ConeBeam:
+        """Return a beam's cone, of the plane that reaches it, or of the frontal one if none does.
+
+        Args:
+            beam: Isocentre to detector, unit vector, patient LPS.
+            isocentre_mm: Patient LPS.
+            position: How the patient lies.
+        """
+        plane = self.plane_for(beam, position) or self
+        return ConeBeam(
+            direction=frozen(beam), isocentre_mm=frozen(isocentre_mm),
+            source_to_isocentre_mm=plane.source_to_isocentre_mm,
+            source_to_detector_mm=plane.source_to_detector_mm,
+        )  # fmt: skip
 
     def reaches(self, beam: Vector, position: PatientPosition) -> bool:
         """Tell whether the beam's console angles lie within a plane's ranges, ends included."""

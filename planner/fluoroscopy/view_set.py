@@ -10,7 +10,6 @@ import numpy as np
 
 from geometry.arrays import Rotation, Vector, unit
 from geometry.exact import MeshDistance
-from geometry.projection import ConeBeam
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.case import HARDWARE, PatientPosition, Side
 from planner.fluoroscopy.c_arm import CArm
@@ -142,12 +141,7 @@ def _measured(
 ) -> View:
     """Return the view with what metal hides in it, seen from the plane that reaches it."""
     beam = beam_of(view)
-    arm = subject.c_arm.plane_for(beam, subject.position) or subject.c_arm
-    cone = ConeBeam(
-        direction=beam, isocentre_mm=marks.tip_mm[-1],
-        source_to_isocentre_mm=arm.source_to_isocentre_mm,
-        source_to_detector_mm=arm.source_to_detector_mm,
-    )  # fmt: skip
+    cone = subject.c_arm.cone(beam, marks.tip_mm[-1], subject.position)
     return replace(
         view,
         needle_length_share=float(np.linalg.norm(np.cross(beam, subject.direction))),

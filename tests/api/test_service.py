@@ -327,13 +327,22 @@ def test_a_needle_is_shown_as_x_rays_would_show_it(client: TestClient, plan_url:
     problem(client.get(address, params={"c_arm": "o-arm"}), 422, "c_arm")
 
 
+def test_a_plan_is_printed_on_one_page(client: TestClient, plan_url: str) -> None:
+    sheet = client.get(f"{plan_url}/sheet.pdf")
+    assert sheet.status_code == 200, sheet.text
+    assert sheet.headers["content-type"] == "application/pdf"
+    assert sheet.content.startswith(b"%PDF")
+    assert client.get(f"{plan_url}/sheet.pdf").content == sheet.content
+    problem(client.get(f"{plan_url}/sheet.pdf", params={"rank": 99}), 404, "rank")
+
+
 def test_the_description_of_the_service_covers_every_route(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         "/v1/cases", "/v1/cases/{case_id}",
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
-        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb",
+        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
         "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
         "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip

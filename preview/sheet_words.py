@@ -1,0 +1,402 @@
+"""What the one-page sheet says, part by part in the order in which it is needed (DOMAIN 9).
+
+Only words and figures; ``sheet`` lays them out and ``sheet_steps`` follows the needle in. All is
+taken from the plan or measured on the same anatomy; what is not known is said to be unknown.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.zones import (
+    BASIVERTEBRAL_MM,
+    POSTERIOR_QUARTER,
+    basivertebral_zone,
+    depth_fraction,
+    midline_offset_mm,
+)
+from planner.case import HARDWARE
+from planner.fluoroscopy.views import ct_assumption
+from planner.needles.catalogue import needle_named
+from planner.needles.model import HUB_STAND_OFF_MM
+from planner.question import Question
+from planner.result import Clearance, Plan, Status, Trajectory, View, ViewRole
+from planner.why_not import told
+from preview.sheet_steps import beside_midline, bevel_words, hour_of, steps, whole_hour
+
+ROLES = {
+    ViewRole.BULLS_EYE: "Bull's-eye of the needle",
+    ViewRole.SCREW_BULLS_EYE: "Bull's-eye of the screw",
+    ViewRole.PROGRESS: "Progress",
+    ViewRole.THROW_OFF_LATERAL: "Throw-off, lateral",
+    ViewRole.THROW_OFF_AP: "Throw-off, AP",
+    ViewRole.TRUE_AP: "True AP of the level",
+    ViewRole.TRUE_LATERAL: "True lateral of the level",
+    ViewRole.FORAMEN: "Foramen",
+}
+MOST_CLEARANCES = 8
+MUCH_HIDDEN = 0.5  # share of the needle's end from which a view does not show it [A]
+
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AngleRow:
+    """One view: what it is for, its angles, what metal hides, and what else to know."""
+
+    role: str
+    label: str
+    dicom: str
+    console: str
+    hides: str
+    note: str
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearanceRow:
+    """One structure near the needle.
+
+    Attributes:
+        number: In the table and on the clock face.
+        cells: Structure, distance, limit, depth, 5th percentile, hour.
+        state: ``ok``, ``near``, ``may touch`` or ``BREACH``.
+        hour: Where it lies round the needle, seen from the hub; None where it has no direction.
+        distance_mm: From the needle's surface.
+        is_metal: Whether it is metal.
+    """
+
+    number: int
+    cells: tuple[str, ...]
+    state: str
+    hour: float | None
+    distance_mm: float
+    is_metal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All that is written on one sheet.
+
+    Attributes:
+        title: Level, side, approach, needle.
+        subtitle: The case and the target.
+        device: What to take, and how sure the plan is.
+        entry: Where to enter.
+        angles: The views, the most needed first.
+        clearances: What is nearest to being too near.
+        blocks: Headings with their lines, in the order in which they are needed.
+        cautions: What to be warned of.
+        assumptions: What must hold, and what identifies the plan.
+    """
+
+    title: str
+    subtitle: str
+    device: tuple[Fact, ...] = ()
+    entry: tuple[Fact, ...] = ()
+    angles: tuple[AngleRow, ...] = ()
+    clearances: tuple[ClearanceRow, ...] = ()
+    blocks: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    cautions: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+def sheet_of(question: Question, plan: Plan, trajectory: Trajectory, digest: str) -> Sheet:
+    """Return what the sheet of one of a plan's trajectories says.
+
+    Args:
+        question: What was planned for.
+        plan: The plan.
+        trajectory: The one of it that is to be carried out.
+        digest: Of the plan's document.
+    """
+    return Sheet(
+        title=_title(question, trajectory),
+        subtitle=_subtitle(question),
+        device=tuple(_device(trajectory)),
+        entry=tuple(_entry(question, trajectory)),
+        angles=tuple(_angles(trajectory)),
+        clearances=tuple(_clearances(question, trajectory)),
+        blocks=(
+            ("Steps; depths from the skin along the needle", steps(question, trajectory)),
+            ("Bevel and clock, seen from the hub, 12 to the head", bevel_words(trajectory)),
+            (f"Plan B, and why not first (this is plan {trajectory.rank})",
+             tuple(_plan_b(plan, trajectory))),
+            ("Cement: goal, stop and watch", tuple(_cement(question, trajectory))),
+        ),
+        cautions=tuple(dict.fromkeys((*trajectory.cautions, *plan.warnings))),
+        assumptions=(*_assumptions(question), _identity(plan, digest)),
+    )  # fmt: skip
+
+
+def refusal_of(question: Question, plan: Plan, digest: str) -> Sheet:
+    """Return the sheet of a plan without a path: why there is none, and what would open one."""
+    opened = tuple(
+        f"{c.approach} {c.side} {c.needle}: {told(c.openings)}"
+        for c in plan.certificates
+        if c.openings
+    )
+    return Sheet(
+        title=f"{_level(question)}: {plan.outcome.replace('_', ' ')}",
+        subtitle=_subtitle(question),
+        blocks=(
+            ("Why", (plan.explanation,)),
+            ("What would open a way", opened or ("nothing that was tried, one thing at a time",)),
+            ("What was searched", tuple(c.statement for c in plan.certificates)),
+        ),
+        cautions=plan.warnings,
+        assumptions=(*_assumptions(question), _identity(plan, digest)),
+    )  # fmt: skip
+
+
+def _level(question: Question) -> str:
+    return question.bone.level or question.bone.name
+
+
+def _title(question: Question, trajectory: Trajectory) -> str:
+    way = (trajectory.side, trajectory.approach, trajectory.needle)
+    return " \u00b7 ".join([_level(question), *(str(part) for part in way if part is not None)])
+
+
+def _subtitle(question: Question) -> str:
+    region = question.region
+    target = "not given" if isinstance(region, Unavailable) else region.label
+    return f"{question.prepared.given.name}. Target: {target}."
+
+
+def _device(trajectory: Trajectory) -> Iterator[Fact]:
+    needle = needle_named(trajectory.needle)
+    yield "Needle", f"{needle.gauge} G, {needle.outer_diameter_mm:.2f} mm, {needle.tip} tip"
+    if needle.curved is not None:
+        inner = needle.curved
+        yield "Curve", f"{inner.outer_diameter_mm:.2f} mm inside, radius {inner.radius_mm:.0f} mm"
+    least = trajectory.length_mm + HUB_STAND_OFF_MM
+    yield "Length", f"at least {least:.0f} mm; this one has {needle.length_mm:.0f} mm"
+    yield "Technique", trajectory.technique.replace("_", " ")
+    limit = trajectory.limiting_structure
+    spare = f"{trajectory.margin_mm:.2f} mm" + (f", at {limit}" if limit else "")
+    yield "Least margin", spare
+    if trajectory.tolerance is not None:
+        both = trajectory.tolerance.together
+        turn = f"{math.degrees(both.angle_rad):.1f}\u00b0"
+        yield "May be off by", f"{both.entry_mm:.1f} mm and {turn} at once (proved)"
+    breach = trajectory.breach_probability
+    guided = breach.profile.replace("_", " ")
+    worst = f", most often {breach.worst_structure}" if breach.worst_structure else ""
+    yield "Breach", f"{breach.total:.1%} of needles led by {guided}{worst}"
+
+
+def _entry(question: Question, trajectory: Trajectory) -> Iterator[Fact]:
+    entry, anatomy = trajectory.entry_skin_mm, question.prepared.bone(question.bone)
+    if isinstance(anatomy, VertebraAnatomy):
+        offset = anatomy.frame.points(entry)
+        level = _level(question)
+        yield "From midline", beside_midline(midline_offset_mm(anatomy, entry))
+        yield "From level", f"{_along(float(offset[2]))} the middle of {level}'s body"
+    else:
+        yield "From midline", "unknown: the bone could not be read"
+    head = _nearest_head(question, trajectory)
+    if head is not None:
+        across, _, along = question.axes @ (entry - head.head_mm)
+        side = "left" if across > 0.0 else "right"
+        yield (
+            "From screw",
+            (
+                f"{abs(across):.0f} mm {side} of and {_along(float(along))} the head of "
+                f"{head.structure}"
+            ),
+        )
+    depth = trajectory.depth_to_bone_mm
+    yield "Depth to bone", "bone is not met" if depth is None else f"{depth:.0f} mm"
+    yield "Depth to tip", f"{trajectory.length_mm:.0f} mm"
+    x, y, z = entry
+    yield "Entry, LPS", f"{x:.1f}, {y:.1f}, {z:.1f} mm"
+
+
+def _along(cranial_mm: float) -> str:
+    return f"{abs(cranial_mm):.0f} mm {'cranial' if cranial_mm >= 0.0 else 'caudal'} of"
+
+
+def _nearest_head(question: Question, trajectory: Trajectory) -> ScrewAxis | None:
+    """Return the screw whose head is nearest to the entry; heads show where bone was removed."""
+    heads = [
+        screw
+        for screw in question.prepared.hardware.screws.values()
+        if isinstance(screw, ScrewAxis) and screw.has_head
+    ]
+    return min(
+        heads,
+        key=lambda screw: float(np.linalg.norm(screw.head_mm - trajectory.entry_skin_mm)),
+        default=None,
+    )
+
+
+def _angles(trajectory: Trajectory) -> Iterator[AngleRow]:
+    shown = {view.role: view for view in trajectory.views}
+    for role, words in ROLES.items():
+        if role in shown:
+            view = shown[role]
+            yield AngleRow(
+                role=words, label=view.label, dicom=_pair(view.primary_rad, view.secondary_rad, 1),
+                console=console_pair(view), hides=_hides(view), note=_note(view),
+                reachable=view.reachable,
+            )  # fmt: skip
+
+
+def console_pair(view: View) -> str:
+    """Return a view's console angles in whole degrees."""
+    return _pair(view.console_primary_rad, view.console_secondary_rad, 0)
+
+
+def _pair(primary_rad: float, secondary_rad: float, decimals: int) -> str:
+    primary, secondary = (
+        round(math.degrees(angle), decimals) for angle in (primary_rad, secondary_rad)
+    )
+    shown = (180.0 if primary == -180.0 else primary, secondary)
+    return " / ".join(f"{angle:+.{decimals}f}" if angle else "0" for angle in shown)
+
+
+def _note(view: View) -> str:
+    said = [] if view.reachable else ["OUT OF REACH"]
+    if view.tilt is not None:
+        lateral, cranial = (
+            round(math.degrees(a)) for a in (view.tilt.lateral_rad, view.tilt.cranial_rad)
+        )
+        said.append(f"then {lateral:+d}\u00b0 outward, {cranial:+d}\u00b0 cranial to the needle's")
+    if view.hidden is not None and view.hidden.at_tip:
+        said.append("TIP HIDDEN")
+    if view.resolution_rad is not None:
+        said.append(f"best to {math.degrees(view.resolution_rad):.0f}\u00b0")
+    return "; ".join(said)
+
+
+def _hides(view: View) -> str:
+    """Return the shares that metal hides of needle's end, target and posterior wall, in percent."""
+    if view.hidden is None:
+        return "-"
+    parts = (view.hidden.tip, view.hidden.target, view.hidden.posterior_wall)
+    return " / ".join("-" if part is None else f"{100.0 * part:.0f}" for part in parts)
+
+
+def _clearances(question: Question, trajectory: Trajectory) -> Iterator[ClearanceRow]:
+    def spare(clearance: Clearance) -> float:
+        return clearance.distance_mm - question.policy.rule(clearance.kind).preferred_mm
+
+    listed = sorted((c for c in trajectory.clearances if not c.traversed), key=spare)
+    p5 = trajectory.breach_probability.p5_clearance_mm
+    for number, clearance in enumerate(listed[:MOST_CLEARANCES], start=1):
+        least, required = p5.get(clearance.structure), clearance.required_mm
+        hour = hour_of(trajectory, clearance)
+        yield ClearanceRow(
+            number=number,
+            cells=(
+                clearance.structure + (" (derived)" if clearance.derived else ""),
+                f"{clearance.distance_mm:.1f}",
+                "-" if required is None else f"{required:.1f}",
+                f"{clearance.at_depth_mm:.0f}",
+                "-" if least is None else f"{least:.1f}",
+                whole_hour(hour),
+            ),
+            # What one needle in twenty enters is near, however much there is to spare.
+            state=_state(clearance, min(spare(clearance), 0.0 if least is None else least)),
+            hour=hour,
+            distance_mm=clearance.distance_mm,
+            is_metal=clearance.kind in HARDWARE,
+        )
+
+
+def _state(clearance: Clearance, spare_mm: float) -> str:
+    """Return a word for a clearance that has so much to spare of what is preferred."""
+    if clearance.margin_mm is not None and clearance.margin_mm < 0.0:
+        return "BREACH"
+    if clearance.contact_allowed:
+        return "may touch"
+    return "near" if spare_mm < 0.0 else "ok"
+
+
+def _plan_b(plan: Plan, trajectory: Trajectory) -> Iterator[str]:
+    other = next((t for t in plan.trajectories if t.rank != trajectory.rank), None)
+    if other is None:
+        closed = sum(c.status is Status.INFEASIBLE for c in plan.certificates)
+        yield f"There is none: no other path worth showing; {closed} ways are proved closed."
+    else:
+        limit = f" at {other.limiting_structure}" if other.limiting_structure else ""
+        eye = next(view for view in other.views if view.role is ViewRole.BULLS_EYE)
+        yield (
+            f"{other.rank}: {other.approach} {other.side}, {other.needle}, margin "
+            f"{other.margin_mm:.2f} mm{limit}, {other.length_mm:.0f} mm; bull's-eye {eye.label}, "
+            f"console {console_pair(eye)}."
+        )
+        for t in (trajectory, other):
+            if t.reasons:
+                yield f"For {t.rank}: {', '.join(t.reasons)}."
+    yield _cone_beam(trajectory.views)
+
+
+def _cone_beam(views: Sequence[View]) -> str:
+    """Say when to take a cone-beam CT: when position is unclear (DOMAIN 1.4 D15)."""
+    told_by = (ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL, ViewRole.PROGRESS)
+    clear = [
+        view
+        for view in views
+        if view.role in told_by and view.reachable and view.hidden is not None
+        and not view.hidden.at_tip and view.hidden.tip < MUCH_HIDDEN
+    ]  # fmt: skip
+    if clear:
+        return "Cone-beam CT where tip or cement is not clear in two views."
+    return "Cone-beam CT before cement: metal hides the needle's end in every side view."
+
+
+def _cement(question: Question, trajectory: Trajectory) -> Iterator[str]:
+    region = question.region
+    goal = "the target" if isinstance(region, Unavailable) else region.label
+    yield f"Goal: {goal}. Judge the fill in AP and lateral."
+    anatomy = question.prepared.bone(question.bone)
+    if isinstance(anatomy, VertebraAnatomy):
+        quarter = POSTERIOR_QUARTER * anatomy.body.depth_mm
+        ahead = (depth_fraction(anatomy, trajectory.tip_mm) - POSTERIOR_QUARTER) * (
+            anatomy.body.depth_mm
+        )
+        vein = basivertebral_zone(anatomy)
+        away = float(np.linalg.norm(vein.centre_mm - trajectory.tip_mm))
+        yield (
+            f"STOP at the posterior quarter: {quarter:.0f} mm in front of the posterior wall in "
+            f"lateral, {ahead:.0f} mm behind the tip."
+        )
+        yield (
+            f"Watch the basivertebral vein: midline, mid-height, {BASIVERTEBRAL_MM:.0f} mm about "
+            f"its mouth in the wall, {away:.0f} mm from the tip."
+        )
+    yield "STOP at any cement in canal, foramen, vein or disc, or outside the body."
+
+
+def _assumptions(question: Question) -> Iterator[str]:
+    arm, lies = question.c_arm, question.position
+    yield (
+        f"Angles: patient-referenced (DICOM), and as a console shows them that takes the patient "
+        f"for head-first supine; the patient lies {lies}. Centre the entry: 25 mm off the "
+        "isocentre turns a view by 2\u00b0."
+    )
+    yield f"Anatomy {ct_assumption(lies)}."
+    yield (
+        f"C-arm {arm.name} ({arm.source}); collisions and table edges are not modelled. Metal "
+        "hides: shares of the needle's last 15 mm, of the target and of the posterior wall."
+    )
+    derived = [s.name for s in question.prepared.case.structures if s.derived is not None]
+    metal = question.prepared.given.of_kind(*HARDWARE)
+    if derived:
+        yield f"Derived, not segmented: {', '.join(derived[:8])}" + (
+            f" and {len(derived) - 8} more." if len(derived) > 8 else "."
+        )
+    if not metal:
+        yield "The case holds no metal."
+
+
+def _identity(plan: Plan, digest: str) -> str:
+    return (
+        f"Plan {digest}, case {plan.case_digest[:16]}, request {plan.request_digest[:16]}, "
+        f"Trocar {plan.planner_version}."
+    )

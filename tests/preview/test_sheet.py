@@ -1,0 +1,162 @@
+"""The sheet for the angiography suite: what stands on it, and that it stays one clean page."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from reportlab.lib.pagesizes import A4
+
+from planner.anatomy.model import VertebraAnatomy
+from planner.case_io import load_case
+from planner.needles.catalogue import needle_named
+from planner.needles.path import Line
+from planner.prepared import PreparedCase
+from planner.question import Question, question_of
+from planner.request import AnteriorBody, PlanRequest
+from planner.result import Outcome, Plan, Trajectory
+from planner.trajectory import drawn_trajectory
+from preview.sheet import EDGE, NOTICE, sheet_pdf
+from preview.sheet_words import MOST_CLEARANCES, Sheet, console_pair, sheet_of
+
+SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.fixture(scope="module")
+def question() -> Question:
+    request = PlanRequest(target=AnteriorBody(level="L3"))
+    return question_of(PreparedCase(load_case(SAMPLE)), request)
+
+
+@pytest.fixture(scope="module")
+def plan(question: Question, small_plan: Plan) -> Plan:
+    """Two needles into L3, measured in full, as a plan would hold them."""
+    anatomy = question.prepared.bone(question.bone)
+    assert isinstance(anatomy, VertebraAnatomy)
+    out = anatomy.frame.inverse()
+    measured = []
+    for rank, start in enumerate(([-38.0, 70.0, 16.0], [38.0, 70.0, 16.0]), start=1):
+        entry, tip = out.points(np.array([start, [0.1 * start[0], -9.0, 2.0]]))
+        path = (Line(start_mm=entry, end_mm=tip),)
+        drawn = drawn_trajectory(question, needle_named("15G-bevel-150"), path)
+        measured.append(replace(drawn, rank=rank, reasons=("safest",)))
+    return replace(small_plan, trajectories=tuple(measured))
+
+
+@pytest.fixture(scope="module")
+def written(question: Question, plan: Plan) -> bytes:
+    return sheet_pdf(question, plan, plan.trajectories[0], DIGEST)
+
+
+def words_of(pdf: bytes) -> str:
+    """All text of a PDF that has one page, with single spaces."""
+    document = pypdfium2.PdfDocument(pdf)
+    assert len(document) == 1
+    page = document[0]
+    assert page.get_size() == pytest.approx(A4, abs=0.01)
+    text = page.get_textpage()
+    said = " ".join(text.get_text_range().replace("\ufffe", "").split())
+    document.close()
+    return said
+
+
+def lines_of(pdf: bytes) -> Iterator[tuple[float, float, float, float]]:
+    """Boxes of all pieces of text: left, bottom, right, top, points."""
+    document = pypdfium2.PdfDocument(pdf)
+    text = document[0].get_textpage()
+    yield from [text.get_rect(index) for index in range(text.count_rects())]
+    document.close()
+
+
+def with_cautions(plan: Plan, *cautions: str) -> tuple[Plan, Trajectory]:
+    first = replace(plan.trajectories[0], cautions=cautions)
+    return replace(plan, trajectories=(first, *plan.trajectories[1:])), first
+
+
+def test_the_same_plan_makes_the_same_bytes(question: Question, plan: Plan, written: bytes) -> None:
+    assert sheet_pdf(question, plan, plan.trajectories[0], DIGEST) == written
+
+
+def test_it_says_what_is_needed_in_the_room(plan: Plan, written: bytes) -> None:
+    said, first = words_of(written), plan.trajectories[0]
+    assert NOTICE in said
+    assert "not a medical device" in NOTICE
+    assert DIGEST in said
+    for view in first.views:
+        assert view.label in said
+        assert console_pair(view) in said
+    for part in ("L3", "15G-bevel-150", "posterior wall", "STOP", "Plan B", "Cone-beam CT", "HFP"):
+        assert part in said
+    assert f"{first.length_mm:.0f} mm: tip" in said
+
+
+def test_no_line_stands_on_another_or_off_the_page(written: bytes) -> None:
+    # Numbers on the clock may touch: structures may lie in one direction.
+    lines = [box for box in lines_of(written) if box[2] - box[0] > 12.0]
+    assert len(lines) > 60
+    for left, bottom, right, top in lines:
+        assert left >= EDGE - 1.0
+        assert right <= A4[0] - EDGE + 1.0
+        assert bottom >= 10.0
+        assert top <= A4[1] - 10.0
+    for one, other in combinations(lines, 2):
+        across = min(one[2], other[2]) - max(one[0], other[0])
+        up = min(one[3], other[3]) - max(one[1], other[1])
+        assert across <= 0.5 or up <= 0.5, (one, other)
+
+
+def test_what_finds_no_room_is_counted(question: Question, plan: Plan) -> None:
+    crowded, first = with_cautions(plan, *(f"caution number {n}" for n in range(200)))
+    said = words_of(sheet_pdf(question, crowded, first, DIGEST))
+    shown = sum(f"caution number {n} " in f"{said} " for n in range(200))
+    assert 0 < shown < 200
+    assert f"{200 - shown} more lines found no room" in said
+    assert DIGEST in said
+
+
+def test_names_are_written_as_they_are_not_as_markup(question: Question, plan: Plan) -> None:
+    odd = "<b>a & b</b> <para> \x07" + "x" * 200
+    said = words_of(sheet_pdf(question, *with_cautions(plan, odd), DIGEST))
+    assert "<b>a & b</b> <para>" in said
+
+
+def test_a_plan_without_a_path_says_why(question: Question, empty_plan: Plan) -> None:
+    said = words_of(sheet_pdf(question, empty_plan, None, DIGEST))
+    assert "L3: no safe path" in said
+    assert empty_plan.explanation in said
+    assert empty_plan.outcome is Outcome.NO_SAFE_PATH
+    assert NOTICE in said
+
+
+@pytest.fixture(scope="module")
+def sheet(question: Question, plan: Plan) -> Sheet:
+    return sheet_of(question, plan, plan.trajectories[0], DIGEST)
+
+
+def test_the_tightest_clearances_come_first_and_none_that_is_meant(
+    question: Question, plan: Plan, sheet: Sheet
+) -> None:
+    assert len(sheet.clearances) == MOST_CLEARANCES
+    shown = [row.cells[0].removesuffix(" (derived)") for row in sheet.clearances]
+    assert {"L3", "skin"}.isdisjoint(shown)
+    spare = {
+        c.structure: c.distance_mm - question.policy.rule(c.kind).preferred_mm
+        for c in plan.trajectories[0].clearances
+        if not c.traversed
+    }
+    assert [spare[name] for name in shown] == sorted(spare.values())[: len(shown)]
+    for row in sheet.clearances:
+        assert (row.state in {"near", "BREACH"}) >= (spare[row.cells[0].split(" (")[0]] < 0.0)
+
+
+def test_plan_b_is_the_other_path(question: Question, plan: Plan, sheet: Sheet) -> None:
+    blocks = dict(sheet.blocks)
+    told = next(lines for heading, lines in blocks.items() if heading.startswith("Plan B"))
+    assert told[0].startswith(f"2: {plan.trajectories[1].approach} left")
+    alone = replace(plan, trajectories=plan.trajectories[:1])
+    lonely = sheet_of(question, alone, alone.trajectories[0], DIGEST)
+    assert "There is none" in dict(lonely.blocks)[list(blocks)[2]][0]
