@@ -12,7 +12,7 @@ from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
 from reportlab.platypus import Flowable
 
-from preview.sheet_words import ClearanceRow
+from preview.sheet_tables import ClearanceRow
 
 RADIUS = 11.5 * mm
 SHOWN_MM = 10.0  # off the needle at the rim; what is farther is not on the face

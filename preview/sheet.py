@@ -32,7 +32,8 @@ from preview.angle_map import angle_map
 from preview.clock_face import LEGEND as CLOCK
 from preview.clock_face import ClockAndMap
 from preview.fluoro_image import FluoroShot, thumbnail
-from preview.sheet_words import ROLES, Fact, Sheet, console_pair, refusal_of, sheet_of
+from preview.sheet_tables import ROLES, console_pair
+from preview.sheet_words import Fact, Sheet, refusal_of, sheet_of
 
 NOTICE = "Research software, not a medical device. Not for clinical use without verification."
 EDGE, GAP = 9.0 * mm, 2.2 * mm

@@ -23,58 +23,20 @@ from planner.fluoroscopy.views import ct_assumption
 from planner.needles.catalogue import needle_named
 from planner.needles.model import HUB_STAND_OFF_MM
 from planner.question import Question
-from planner.result import Clearance, Plan, Status, Trajectory, View, ViewRole
+from planner.result import Plan, Status, Trajectory, View, ViewRole
 from planner.why_not import told
-from preview.sheet_steps import beside_midline, bevel_words, hour_of, steps, whole_hour
+from preview.sheet_steps import beside_midline, bevel_words, steps
+from preview.sheet_tables import (
+    AngleRow,
+    ClearanceRow,
+    angle_rows,
+    clearance_rows,
+    console_pair,
+)
 
-ROLES = {
-    ViewRole.BULLS_EYE: "Bull's-eye of the needle",
-    ViewRole.SCREW_BULLS_EYE: "Bull's-eye of the screw",
-    ViewRole.PROGRESS: "Progress",
-    ViewRole.THROW_OFF_LATERAL: "Throw-off, lateral",
-    ViewRole.THROW_OFF_AP: "Throw-off, AP",
-    ViewRole.TRUE_AP: "True AP of the level",
-    ViewRole.TRUE_LATERAL: "True lateral of the level",
-    ViewRole.FORAMEN: "Foramen",
-}
-MOST_CLEARANCES = 8
 MUCH_HIDDEN = 0.5  # share of the needle's end from which a view does not show it [A]
 
 Fact = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AngleRow:
-    """One view: what it is for, its angles, what metal hides, and what else to know."""
-
-    role: str
-    label: str
-    dicom: str
-    console: str
-    hides: str
-    note: str
-    reachable: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClearanceRow:
-    """One structure near the needle.
-
-    Attributes:
-        number: In the table and on the clock face.
-        cells: Structure, distance, limit, depth, 5th percentile, hour.
-        state: ``ok``, ``near``, ``may touch`` or ``BREACH``.
-        hour: Where it lies round the needle, seen from the hub; None where it has no direction.
-        distance_mm: From the needle's surface.
-        is_metal: Whether it is metal.
-    """
-
-    number: int
-    cells: tuple[str, ...]
-    state: str
-    hour: float | None
-    distance_mm: float
-    is_metal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +80,8 @@ def sheet_of(question: Question, plan: Plan, trajectory: Trajectory, digest: str
         subtitle=_subtitle(question),
         device=tuple(_device(trajectory)),
         entry=tuple(_entry(question, trajectory)),
-        angles=tuple(_angles(trajectory)),
-        clearances=tuple(_clearances(question, trajectory)),
+        angles=tuple(angle_rows(trajectory)),
+        clearances=tuple(clearance_rows(question, trajectory)),
         blocks=(
             ("Steps; depths from the skin along the needle", steps(question, trajectory)),
             ("Bevel and clock, seen from the hub, 12 to the head", bevel_words(trajectory)),
@@ -232,89 +194,6 @@ def _nearest_head(question: Question, trajectory: Trajectory) -> ScrewAxis | Non
         key=lambda screw: float(np.linalg.norm(screw.head_mm - trajectory.entry_skin_mm)),
         default=None,
     )
-
-
-def _angles(trajectory: Trajectory) -> Iterator[AngleRow]:
-    shown = {view.role: view for view in trajectory.views}
-    for role, words in ROLES.items():
-        if role in shown:
-            view = shown[role]
-            yield AngleRow(
-                role=words, label=view.label, dicom=_pair(view.primary_rad, view.secondary_rad, 1),
-                console=console_pair(view), hides=_hides(view), note=_note(view),
-                reachable=view.reachable,
-            )  # fmt: skip
-
-
-def console_pair(view: View) -> str:
-    """Return a view's console angles in whole degrees."""
-    return _pair(view.console_primary_rad, view.console_secondary_rad, 0)
-
-
-def _pair(primary_rad: float, secondary_rad: float, decimals: int) -> str:
-    primary, secondary = (
-        round(math.degrees(angle), decimals) for angle in (primary_rad, secondary_rad)
-    )
-    shown = (180.0 if primary == -180.0 else primary, secondary)
-    return " / ".join(f"{angle:+.{decimals}f}" if angle else "0" for angle in shown)
-
-
-def _note(view: View) -> str:
-    said = [] if view.reachable else ["OUT OF REACH"]
-    if view.tilt is not None:
-        lateral, cranial = (
-            round(math.degrees(a)) for a in (view.tilt.lateral_rad, view.tilt.cranial_rad)
-        )
-        said.append(f"then {lateral:+d}\u00b0 outward, {cranial:+d}\u00b0 cranial to the needle's")
-    if view.hidden is not None and view.hidden.at_tip:
-        said.append("TIP HIDDEN")
-    if view.resolution_rad is not None:
-        said.append(f"best to {math.degrees(view.resolution_rad):.0f}\u00b0")
-    return "; ".join(said)
-
-
-def _hides(view: View) -> str:
-    """Return the shares that metal hides of needle's end, target and posterior wall, in percent."""
-    if view.hidden is None:
-        return "-"
-    parts = (view.hidden.tip, view.hidden.target, view.hidden.posterior_wall)
-    return " / ".join("-" if part is None else f"{100.0 * part:.0f}" for part in parts)
-
-
-def _clearances(question: Question, trajectory: Trajectory) -> Iterator[ClearanceRow]:
-    def spare(clearance: Clearance) -> float:
-        return clearance.distance_mm - question.policy.rule(clearance.kind).preferred_mm
-
-    listed = sorted((c for c in trajectory.clearances if not c.traversed), key=spare)
-    p5 = trajectory.breach_probability.p5_clearance_mm
-    for number, clearance in enumerate(listed[:MOST_CLEARANCES], start=1):
-        least, required = p5.get(clearance.structure), clearance.required_mm
-        hour = hour_of(trajectory, clearance)
-        yield ClearanceRow(
-            number=number,
-            cells=(
-                clearance.structure + (" (derived)" if clearance.derived else ""),
-                f"{clearance.distance_mm:.1f}",
-                "-" if required is None else f"{required:.1f}",
-                f"{clearance.at_depth_mm:.0f}",
-                "-" if least is None else f"{least:.1f}",
-                whole_hour(hour),
-            ),
-            # What one needle in twenty enters is near, however much there is to spare.
-            state=_state(clearance, min(spare(clearance), 0.0 if least is None else least)),
-            hour=hour,
-            distance_mm=clearance.distance_mm,
-            is_metal=clearance.kind in HARDWARE,
-        )
-
-
-def _state(clearance: Clearance, spare_mm: float) -> str:
-    """Return a word for a clearance that has so much to spare of what is preferred."""
-    if clearance.margin_mm is not None and clearance.margin_mm < 0.0:
-        return "BREACH"
-    if clearance.contact_allowed:
-        return "may touch"
-    return "near" if spare_mm < 0.0 else "ok"
 
 
 def _plan_b(plan: Plan, trajectory: Trajectory) -> Iterator[str]:

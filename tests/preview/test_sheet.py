@@ -20,7 +20,8 @@ from planner.request import AnteriorBody, PlanRequest
 from planner.result import Outcome, Plan, Trajectory
 from planner.trajectory import drawn_trajectory
 from preview.sheet import EDGE, NOTICE, sheet_pdf
-from preview.sheet_words import MOST_CLEARANCES, Sheet, console_pair, sheet_of
+from preview.sheet_tables import MOST_CLEARANCES, console_pair
+from preview.sheet_words import Sheet, sheet_of
 
 SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 DIGEST = "0123456789abcdef" * 4
