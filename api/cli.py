@@ -75,7 +75,7 @@ def demo(
         Path, typer.Option("--out", metavar="DIR", help="Where to write the plan and pictures.")
     ] = Path("trocar-demo"),
 ) -> None:
-    """Plan a bundled instrumented case; write plan.json, sheet.pdf, preview.png and scene.glb."""
+    """Plan a bundled instrumented case; write the plan, its sheet, markups and pictures."""
     case_path = sample_case(DEMO_CASE)
     typer.echo(f"Planning {DEMO_TARGET} in the bundled case {DEMO_CASE}", err=True)
     plan(case_path, target=DEMO_TARGET, out=out)
@@ -115,7 +115,8 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     """Plan one target: ranked safe trajectories, or a reasoned 'none'.
 
     Options given here go before the same in --request FILE. With --out, plan.json, sheet.pdf,
-    preview.png and scene.glb are written there; with --proof, what verify-proof checks.
+    markups.mrk.json, preview.png and scene.glb are written there; with --proof, what verify-proof
+    checks.
     """
     asked = read_request(request)
     given = {"needles": needle, "approaches": approach, "sides": side}

@@ -9,6 +9,7 @@ import typer
 from api.case_documents import case_document
 from api.documents import dump, plan_document
 from api.drawing import draw_anatomy, draw_plan, draw_sheet
+from api.markups import markups_document
 from api.strict_json import parsed_object
 from planner.anatomy.describe import CaseAnatomy
 from planner.case import Case
@@ -53,13 +54,16 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder: Path) -> list[str]:
-    """Write plan.json, sheet.pdf, scene.glb and preview.png; return what to tell about them."""
-    written = write_text(folder / "plan.json", dump(plan_document(plan)))
+    """Write the plan as JSON, sheet, markups and pictures; return what to tell about them."""
+    document = plan_document(plan)
+    written = write_text(folder / "plan.json", dump(document))
+    markups = write_text(folder / "markups.mrk.json", dump(markups_document(document)))
     sheet = folder / "sheet.pdf"
     sheet.write_bytes(draw_sheet(prepared, request, plan))
     drawn = draw_plan(prepared, request.target, plan, folder)
     return [
         f"wrote {written}",
+        f"wrote {markups}",
         f"wrote {sheet}",
         f"wrote {drawn.scene_glb}",
         drawn.unavailable or f"wrote {drawn.picture_png}",

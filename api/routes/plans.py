@@ -188,12 +188,22 @@ async def _of_plan(
     """Return what a worker makes of a plan that is done."""
     service = service_of(request)
     plan = await run_in_threadpool(service.store.plan, plan_id)
+    answer = answered(plan)
+    folder: Path = service.store.folder_of(plan.case_id)
+    return await service.workers.run(plan.case_id, make, folder, plan.request, answer)
+
+
+def answered(plan: StoredPlan) -> str:
+    """Return the plan's document.
+
+    Raises:
+        PlanNotDoneError: If it is not made yet.
+    """
     if plan.state is not State.DONE or plan.answer is None:
         raise PlanNotDoneError(
             f"is {plan.state}, so there is nothing to show yet", field="plan_id", code="not-done"
         )
-    folder: Path = service.store.folder_of(plan.case_id)
-    return await service.workers.run(plan.case_id, make, folder, plan.request, plan.answer)
+    return plan.answer
 
 
 def _state(plan: StoredPlan) -> dict[str, Any]:

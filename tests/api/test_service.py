@@ -170,6 +170,15 @@ def test_a_returned_path_measures_the_same_when_drawn(
     assert (reply.json()["approach"], reply.json()["side"]) == (best["approach"], best["side"])
 
 
+def test_the_paths_of_a_plan_are_there_for_slicer(client: TestClient, plan_url: str) -> None:
+    markups = client.get(f"{plan_url}/markups.mrk.json")
+    assert markups.headers["content-type"] == "application/vnd.slicer.markups+json"
+    trajectories = client.get(plan_url).json()["trajectories"]
+    assert [m["controlPoints"][0]["position"] for m in markups.json()["markups"]] == [
+        t["entry_skin_mm"] for t in trajectories
+    ]
+
+
 def test_a_plan_can_be_drawn_or_says_what_is_missing(client: TestClient, plan_url: str) -> None:
     scene = client.get(f"{plan_url}/scene.glb")
     assert scene.status_code == 200, scene.text
@@ -221,6 +230,7 @@ def test_every_answer_says_that_it_is_research_software(client: TestClient) -> N
         ("GET", "/v1/plans/nothing", 404),
         ("GET", "/v1/plans/nothing/preview.png", 404),
         ("GET", "/v1/plans/nothing/scene.glb", 404),
+        ("GET", "/v1/plans/nothing/markups.mrk.json", 404),
         ("GET", "/v1/plans/nothing/proof", 404),
         ("GET", "/v1/cases/nothing/structures/L3.ply", 404),
         ("POST", "/v1/cases/nothing/plans", 404),
@@ -343,7 +353,7 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
-        "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
+        "/v1/plans/{plan_id}/markups.mrk.json", "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
         "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])
