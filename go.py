@@ -7,6 +7,7 @@
     python3 go.py lint                 formatting, types, layers, lock files
     python3 go.py check                lint, then test
     python3 go.py bench [NAME ...]     measure against other libraries (1.5 GB more on disk)
+    python3 go.py viewer               build the planning viewer (needs Node 20.19 or newer)
     python3 go.py lock                 solve the dependencies anew, export the hashed files
 
 The packages go into .venv/: by the uv on the PATH, else by a pinned uv fetched into .uv/, else by
@@ -32,7 +33,7 @@ PIP_MARK = ENVIRONMENT / "made-by-pip"
 UV_HOME = ROOT / ".uv"
 UV_VERSION = "0.13.8"
 OLDEST, NEWEST = (3, 11), (3, 15)
-COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "lock")
+COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "viewer", "lock")
 # What a command needs beyond the program itself, and how uv is told.
 GROUPS = {"test": "dev", "lint": "dev", "check": "dev", "bench": "bench"}
 UV_GROUPS = {
@@ -48,6 +49,9 @@ This Python ({python}) cannot make virtual environments, and there is no uv on t
 Install either of them and run the same command again:
     Debian, Ubuntu:  sudo apt-get install python3-venv
     elsewhere:       a Python from python.org, or uv (https://docs.astral.sh/uv/)"""
+NO_NODE = """\
+The planning viewer is built with Node.js 20.19 or newer and its npm, and there is none on the PATH.
+Everything else works without it; an installed wheel carries the viewer ready-made."""
 NO_PACKAGES = """\
 The packages could not be installed; the reason stands above. They come from the Python package
 index, so this machine must reach it once (HTTPS_PROXY, UV_DEFAULT_INDEX and PIP_INDEX_URL are
@@ -230,13 +234,25 @@ def lint() -> int:
     return 1 if failed else 0
 
 
+def viewer() -> int:
+    """Build the planning viewer into viewer/dist/, where the service finds it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        say(NO_NODE)
+        return 1
+    folder = ("--prefix", str(ROOT / "viewer"))
+    fetched = succeeds(npm, "ci", *folder, "--ignore-scripts", "--no-audit", "--no-fund")
+    return 0 if fetched and succeeds(npm, "run", "build", *folder) else 1
+
+
 def main(command: str, arguments: list[str]) -> int:
     """Set up what ``command`` needs and run it; return the exit status."""
     os.environ.pop("VIRTUAL_ENV", None)
     os.environ.update(UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT), UV_PYTHON_DOWNLOADS="never")
     os.environ.setdefault("UV_HTTP_TIMEOUT", "120")
-    if command == "lock":
-        return lock()
+    without_packages = {"lock": lock, "viewer": viewer}
+    if command in without_packages:
+        return without_packages[command]()
     set_up(GROUPS.get(command, ""))
     if command == "demo":
         become(program(ENVIRONMENT, "trocar"), "demo", *arguments)
@@ -251,7 +267,10 @@ def main(command: str, arguments: list[str]) -> int:
     os.chdir(ROOT)
     # All cores, with one thread each in the linear algebra: its matrices are tiny.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    become(program(ENVIRONMENT, "python"), "-m", "pytest", "--numprocesses=auto", *arguments)
+    become(
+        program(ENVIRONMENT, "python"), "-m", "pytest", "--numprocesses=auto", "--dist=loadgroup",
+        *arguments,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import DISCLAIMER
 from api.problems import ANSWERS, MEDIA_TYPE
+from api.profiles import ProfileDocument
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
 from planner.result import Change, Status, ViewRole
 
@@ -20,7 +21,7 @@ Frame: patient LPS. Lengths in millimetres and angles in degrees, the unit in th
 Errors are RFC 9457 problem documents that name the field. All data stays on this machine.
 """
 _REF = "#/components/schemas/{model}"
-_BODIES = (PlanRequestDocument, EvaluationDocument, OneShotDocument)
+_BODIES = (PlanRequestDocument, EvaluationDocument, OneShotDocument, ProfileDocument)
 _TITLES = {answer.status: answer.title for answer in ANSWERS.values()}
 _STRING, _NUMBER = {"type": "string"}, {"type": "number"}
 _POINT = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
@@ -92,6 +93,28 @@ _TRAJECTORY = {
         },
     },
 }
+
+_PROFILE = {
+    "type": "object",
+    "description": "Smallest distances from the needle's surface within stretches of its path",
+    "required": ["depths_mm", "structures"],
+    "properties": {
+        "depths_mm": {
+            "type": "array", "items": _NUMBER,
+            "description": "Ends of the stretches, from skin to tip: one more than there are",
+        },
+        "structures": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "structure": _STRING, "kind": _STRING,
+                    "distance_mm": {"type": "array", "items": _NUMBER},
+                },
+            },
+        },
+    },
+}  # fmt: skip
 
 _SHARE = {"type": ["number", "null"], "minimum": 0.0, "maximum": 1.0}
 _ANGLES = {"primary_deg": _NUMBER, "secondary_deg": _NUMBER}
@@ -272,6 +295,11 @@ def trajectory_reply() -> dict[str, Any]:
     return _json_reply("The measured path", {"$ref": _REF.format(model="Trajectory")})
 
 
+def profile_reply() -> dict[str, Any]:
+    """Describe a reply that says how near everything comes along a path."""
+    return _json_reply("The profile", {"$ref": _REF.format(model="Profile")})
+
+
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document, with the bodies that routes read themselves."""
     document = get_openapi(
@@ -288,6 +316,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         "Plan": _PLAN,
         "PlanState": _PLAN_STATE,
         "Problem": _PROBLEM,
+        "Profile": _PROFILE,
         "Trajectory": _TRAJECTORY,
         "View": _VIEW,
     }

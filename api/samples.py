@@ -1,10 +1,16 @@
 """Where the bundled cases are: beside the code in a checkout, inside the package once installed."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 DEMO_CASE = "lumbar-fracture"
 DEMO_TARGET = "anterior_body:L3"
+SAMPLES: Mapping[str, str] = MappingProxyType({
+    "lumbar-fracture": "L3 fracture within a construct from L2 to L4",
+    "thoracic-halo": "Loose left T8 screw in a construct from T7 to T9",
+})  # fmt: skip
 
 
 def sample_case(name: str) -> Path:

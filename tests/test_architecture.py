@@ -18,9 +18,10 @@ LONGEST_FILE = 400
 
 
 def _files(pattern: str) -> list[Path]:
-    """Return our files matching ``pattern``, leaving hidden folders out."""
+    """Return our files matching ``pattern``, leaving hidden folders and fetched packages out."""
     top = [p for p in ROOT.glob("[a-z]*") if p.is_dir()]
-    return sorted([*ROOT.glob(pattern), *(f for folder in top for f in folder.rglob(pattern))])
+    found = [*ROOT.glob(pattern), *(f for folder in top for f in folder.rglob(pattern))]
+    return sorted(f for f in found if "node_modules" not in f.parts)
 
 
 def _requirements(name: str) -> list[tuple[str, str, set[str]]]:

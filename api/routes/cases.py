@@ -54,9 +54,7 @@ async def hand_in(request: Request) -> JSONResponse:
     else:
         async with read_multipart_case(request, service.settings.max_case_bytes) as bundle:
             stored = await service.accept_case(bundle)
-    return JSONResponse(
-        _described(stored), status_code=201, headers={"Location": f"/v1/cases/{stored.case_id}"}
-    )
+    return created(stored)
 
 
 @router.get("", summary="List cases", responses=problems(400))
@@ -121,6 +119,13 @@ async def _require_structure(service: Service, case_id: str, name: str) -> None:
             f"is not a structure of this case; it has: {', '.join(names)}",
             field="name", code="unknown-structure",
         )  # fmt: skip
+
+
+def created(stored: StoredCase) -> JSONResponse:
+    """Return the answer to a case that was accepted: what was found in it, and where it is."""
+    return JSONResponse(
+        _described(stored), status_code=201, headers={"Location": f"/v1/cases/{stored.case_id}"}
+    )
 
 
 def _described(stored: StoredCase) -> dict[str, Any]:

@@ -15,8 +15,16 @@ from fastapi.responses import JSONResponse
 from api import work
 from api.bodies import JSON, media_type, read_body, read_json_object
 from api.fluoro import FluoroRequest, fluoro_png
-from api.openapi import json_body, plan_reply, problems, state_reply, trajectory_reply
+from api.openapi import (
+    json_body,
+    plan_reply,
+    problems,
+    profile_reply,
+    state_reply,
+    trajectory_reply,
+)
 from api.problems import MEDIA_TYPE, PlanNotDoneError
+from api.profiles import ProfileDocument, profile_of
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
 from api.service import service_of
 from api.store import State, StoredPlan
@@ -176,6 +184,22 @@ async def evaluate(request: Request, case_id: str) -> Response:
         require_target(asked.target, stored.description["structures"])
     folder = service.store.folder_of(case_id)
     return _json(await service.workers.run(case_id, work.evaluate_case, folder, document))
+
+
+@router.post(
+    "/cases/{case_id}/profile",
+    summary="Measure how near everything comes along a path",
+    openapi_extra=json_body(ProfileDocument),
+    responses={200: profile_reply(), **problems(400, 404, 413, 415, 422, 429, 503)},
+)
+async def profile(request: Request, case_id: str) -> Response:
+    """Measure every stretch of a path against every structure, for a plot against depth."""
+    service = service_of(request)
+    await run_in_threadpool(service.store.case, case_id)
+    document = await read_json_object(request, service.settings.max_request_bytes)
+    asked = checked(ProfileDocument, document)
+    folder = service.store.folder_of(case_id)
+    return _json(await service.workers.run(case_id, profile_of, folder, asked))
 
 
 async def _drawn(request: Request, plan_id: str, file_name: str) -> bytes:

@@ -1,0 +1,199 @@
+"""What a radiologist does with the viewer, step by step, and what must be seen then.
+
+The tests share one page and one plan, since a browser without a graphics card is slow.
+"""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from api.samples import sample_case
+
+if TYPE_CHECKING:
+    from tests.viewer.conftest import Service
+
+WAIT_MS = 240_000.0
+
+pytestmark = pytest.mark.xdist_group("viewer")
+
+
+def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the page answers
+    return page.evaluate(f"(s => {expression})(trocar.model.state)")
+
+
+def test_the_start_page_offers_samples_and_says_what_it_is_not(page: Page) -> None:
+    expect(page.get_by_text("Research use only. Not a medical device.")).to_be_visible()
+    expect(page.get_by_role("button", name="Loose left T8 screw")).to_be_visible()
+
+
+def test_a_bad_file_is_refused_with_the_field_and_the_reason(page: Page, tmp_path: Path) -> None:
+    document = {
+        "schema": "trocar/case/1", "name": "bad", "coordinate_system": "LPS", "units": "mm",
+        "structures": [{"name": "L3", "kind": "vertebra", "level": "L3", "file": "L3.stl"}],
+    }  # fmt: skip
+    (tmp_path / "case.json").write_text(json.dumps(document))
+    (tmp_path / "L3.stl").write_bytes(b"\0" * 84)
+    page.get_by_label("or choose files").set_input_files(
+        [tmp_path / "case.json", tmp_path / "L3.stl"]
+    )
+    refused = page.get_by_role("alert")
+    expect(refused).to_contain_text("L3")
+    refused.get_by_role("button", name="Dismiss").click()
+    expect(refused).to_have_count(0)
+
+
+def test_meshes_without_a_case_are_asked_about(page: Page) -> None:
+    mesh = sample_case("lumbar-fracture") / "meshes" / "screw_L3_L.ply"
+    page.get_by_label("or choose files").set_input_files([mesh])
+    expect(page.get_by_label("kind of screw_L3_L.ply")).to_have_value("screw")
+    expect(page.get_by_label("level of screw_L3_L.ply")).to_have_value("L3")
+    expect(page.get_by_label("side of screw_L3_L.ply")).to_have_value("left")
+    page.get_by_role("button", name="Open", exact=True).click()
+    assert state(page, "s.opened") is None, "units and frame are never guessed"
+
+
+def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
+    assert state(case, "s.undrawn.size") == 0
+    assert state(case, "s.meshes.size") >= 15
+    screw = case.get_by_label("show screw_L3_L", exact=True)
+    shown = "trocar.scene.bodies.get('screw_L3_L').visible"
+    screw.uncheck()
+    assert not case.evaluate(shown)
+    screw.check()
+    assert case.evaluate(shown)
+
+
+def test_sections_of_a_mesh_are_rings_about_what_they_cut(case: Page) -> None:
+    """The dural sac, cut across, is one ring that surrounds the sac's middle."""
+    low, high = state(case, "s.opened.structures.find(t => t.name === 'dural_sac').bounds_mm")
+    rings = case.evaluate("h => trocar.outlinesAcross('dural_sac', h)", (low[2] + high[2]) / 2.0)
+    assert len(rings) == 1
+    assert rings[0]["closed"]
+    x = [point[0] for point in rings[0]["points"]]
+    y = [point[1] for point in rings[0]["points"]]
+    assert max(x) - min(x) <= high[0] - low[0] + 0.01
+    assert max(y) - min(y) <= high[1] - low[1] + 0.01
+    assert max(x) - min(x) > 8.0
+
+
+def test_the_tightest_structure_is_named_in_large_type(planned: Page) -> None:
+    best = state(planned, "s.plan.trajectories[0]")
+    verdict = planned.get_by_label("What limits the needle")
+    expect(verdict).to_contain_text(f"{best['margin_mm']:.1f} mm")
+    expect(verdict).to_contain_text(best["limiting_structure"])
+    size = verdict.locator(".big").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert size > 20.0
+
+
+def test_a_closed_way_says_why_and_what_would_open_it(planned: Page) -> None:
+    planned.get_by_text(re.compile("Why not")).click()
+    closed = planned.locator("article", has_text="11G-120")
+    expect(closed).to_contain_text("proved closed")
+    expect(closed).to_contain_text("in the way: screw_L3_L")
+    expect(closed).to_contain_text("with 12G-120")
+
+
+def test_console_angles_turn_into_those_of_the_plan(planned: Page) -> None:
+    """The browser's change of axes agrees with the service for every view of the plan."""
+    views = state(planned, "s.plan.trajectories.flatMap(t => t.views)")
+    assert views
+    for view in views:
+        turned = planned.evaluate("v => trocar.otherAngles(v, 'HFP')", view["console"])
+        assert turned["secondary_deg"] == pytest.approx(view["dicom"]["secondary_deg"], abs=0.011)
+        gap = turned["primary_deg"] - view["dicom"]["primary_deg"]
+        assert abs((gap + 180.0) % 360.0 - 180.0) < 0.02
+
+
+def test_a_key_turns_the_c_arm_and_a_new_picture_comes(planned: Page) -> None:
+    planned.wait_for_function("document.querySelector('.fluoro').dataset.state === 'shown'")
+    before = planned.get_by_alt_text("Simulated fluoroscopic view").get_attribute("src")
+    planned.keyboard.press("l")
+    lateral = planned.get_by_role("button", name=re.compile("^Lateral"))
+    expect(lateral).to_have_attribute("aria-pressed", "true")
+    planned.wait_for_function(
+        "s => { const f = document.querySelector('.fluoro');"
+        " return f.dataset.state === 'shown' && f.querySelector('img').src !== s }",
+        arg=before,
+    )
+
+
+def test_the_section_scrolls_along_the_needle_and_tells_the_measured_distance(
+    planned: Page,
+) -> None:
+    planned.wait_for_function("trocar.model.state.profile !== null")
+    best = state(planned, "s.plan.trajectories.find(t => t.rank === s.rank)")
+    reading = planned.locator(".reading")
+    expect(reading).to_contain_text(best["limiting_structure"])
+    depth = state(planned, "s.depthMm")
+    planned.keyboard.press("]")
+    assert state(planned, "s.depthMm") == pytest.approx(depth + 1.0)
+
+
+def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
+    before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
+    again = chromium.new_page()
+    again.set_default_timeout(WAIT_MS)
+    again.goto(planned.url)
+    again.wait_for_function("window.trocar && trocar.model.state.plan !== null")
+    assert state(again, "[s.opened.case_id, s.planId, s.rank]") == before
+    again.close()
+
+
+def test_the_plan_can_be_taken_away(planned: Page) -> None:
+    with planned.expect_download() as waited:
+        planned.get_by_role("button", name="Plan (JSON)").click()
+    plan = json.loads(Path(waited.value.path()).read_text())
+    assert plan["trajectories"] == state(planned, "s.plan.trajectories")
+
+
+def test_a_dropped_zip_opens_as_a_case(case: Page) -> None:
+    case.get_by_role("button", name="Other case").click()
+    drop(case, "case.zip", zipped("L3", "screw_L3_L", "screw_L3_R", "dural_sac", "skin"))
+    case.wait_for_function("trocar.model.state.opened && trocar.model.state.busy === null")
+    assert state(case, "s.opened.structures.map(t => t.name)") == [
+        "L3", "screw_L3_L", "screw_L3_R", "dural_sac", "skin",
+    ]  # fmt: skip
+
+
+def test_a_service_that_dies_is_seen_and_a_forgotten_case_can_be_opened_again(
+    case: Page, service: "Service"
+) -> None:
+    lost = state(case, "s.opened.case_id")
+    service.kill()
+    expect(case.get_by_role("alert")).to_contain_text("does not answer")
+    service.start("other data")
+    case.get_by_role("button", name="Open it again").click()
+    case.wait_for_function(
+        "c => trocar.model.state.opened?.case_id !== c && trocar.model.state.busy === null",
+        arg=lost,
+    )
+    expect(case.get_by_role("alert")).to_have_count(0)
+
+
+def zipped(*names: str) -> bytes:
+    """Return the sample case with only these structures, in a folder in a zip file."""
+    folder = sample_case("lumbar-fracture")
+    document = json.loads((folder / "case.json").read_text())
+    document["structures"] = [row for row in document["structures"] if row["name"] in names]
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("dropped/case.json", json.dumps(document))
+        for row in document["structures"]:
+            archive.write(folder / row["file"], f"dropped/{row['file']}")
+    return written.getvalue()
+
+
+def drop(page: Page, name: str, data: bytes) -> None:
+    """Drop a file on the page, as from a file manager."""
+    transfer = page.evaluate_handle(
+        "([name, bytes]) => { const t = new DataTransfer();"
+        " t.items.add(new File([new Uint8Array(bytes)], name)); return t }",
+        [name, list(data)],
+    )
+    page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})

@@ -1,0 +1,253 @@
+/** What the service answers, as far as the viewer reads it (docs/openapi.json has all of it). */
+
+/** Patient LPS, millimetres. */
+export type Vec3 = readonly [number, number, number];
+
+export type Side = "left" | "right";
+
+export interface FieldError {
+  readonly field: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly errors: readonly FieldError[];
+}
+
+export interface Sample {
+  readonly name: string;
+  readonly title: string;
+}
+
+export interface CaseSummary {
+  readonly case_id: string;
+  readonly created: string;
+  readonly name: string;
+  readonly structures: number;
+}
+
+export interface MeshProblem {
+  readonly code: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly count: number;
+}
+
+export interface Structure {
+  readonly name: string;
+  readonly kind: string;
+  readonly level: string | null;
+  readonly side: Side | null;
+  readonly bounds_mm: readonly [Vec3, Vec3];
+  readonly faces?: number;
+  readonly closed?: boolean;
+  readonly problems?: readonly MeshProblem[];
+  /** Only of derived structures: how sure, and from what. */
+  readonly confidence?: number;
+  readonly reason?: string | null;
+  readonly widened_mm?: number;
+}
+
+export interface Instrument {
+  readonly structure: string;
+  readonly available: boolean;
+  readonly level?: string | null;
+  readonly side?: Side | null;
+}
+
+export interface Vertebra {
+  readonly structure: string;
+  readonly level: string | null;
+  readonly available: boolean;
+  readonly frame: { readonly origin_mm: Vec3 } | null;
+}
+
+export interface CaseDescription {
+  readonly case_id: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly patient_position: string | null;
+  readonly structures: readonly Structure[];
+  readonly vertebrae: readonly Vertebra[];
+  readonly screws: readonly Instrument[];
+  readonly cages: readonly Instrument[];
+  readonly hardware_findings: readonly (MeshProblem & { readonly structure: string })[];
+  readonly derived: {
+    readonly structures: readonly Structure[];
+    readonly missing: readonly { readonly kind: string; readonly reason: string }[];
+  };
+  readonly findings: Readonly<Record<string, object>>;
+  readonly warnings: readonly MeshProblem[];
+}
+
+export type Target =
+  | { readonly type: "anterior_body"; readonly level: string }
+  | { readonly type: "screw_halo"; readonly screw: string }
+  | { readonly type: "screw_tip"; readonly screw: string }
+  | { readonly type: "cage_interface"; readonly cage: string; readonly end: "cranial" | "caudal" }
+  | { readonly type: "lesion"; readonly structure: string }
+  | { readonly type: "point"; readonly position_mm: Vec3; readonly tolerance_mm: number };
+
+export interface PlanRequest {
+  readonly target: Target;
+  readonly approaches?: readonly string[];
+  readonly sides?: readonly Side[];
+  readonly needles?: readonly string[];
+  readonly c_arm?: string;
+}
+
+export interface Line {
+  readonly type: "line";
+  readonly start_mm: Vec3;
+  readonly end_mm: Vec3;
+}
+
+export interface Arc {
+  readonly type: "arc";
+  readonly start_mm: Vec3;
+  readonly end_mm: Vec3;
+  readonly centre_mm: Vec3;
+  readonly radius_mm: number;
+  readonly angle_deg: number;
+}
+
+export type Piece = Line | Arc;
+
+export interface Clearance {
+  readonly structure: string;
+  readonly kind: string;
+  readonly distance_mm: number;
+  readonly required_mm: number | null;
+  readonly margin_mm: number | null;
+  readonly at_depth_mm: number;
+  readonly nearest_point_mm: Vec3;
+  readonly path_point_mm: Vec3;
+  readonly traversed?: true;
+  readonly contact_allowed?: true;
+  readonly advisory?: true;
+  readonly derived?: true;
+}
+
+export interface Angles {
+  readonly primary_deg: number;
+  readonly secondary_deg: number;
+}
+
+export interface View {
+  readonly role: string;
+  readonly dicom: Angles;
+  readonly console: Angles & { readonly assumes: string };
+  readonly assumption: string;
+  readonly label: string;
+  readonly reachable: boolean;
+  readonly hardware_overlap: number | null;
+  readonly tip_hidden: boolean | null;
+  readonly hidden: {
+    readonly tip: number;
+    readonly target: number | null;
+    readonly posterior_wall: number | null;
+    readonly nearby: number | null;
+  } | null;
+  /** [DICOM primary, DICOM secondary, reachable], degrees. */
+  readonly curve?: readonly (readonly [number, number, boolean])[];
+}
+
+export interface Trajectory {
+  readonly rank: number;
+  readonly approach: string | null;
+  readonly side: Side | null;
+  readonly technique: string;
+  readonly needle: string;
+  readonly entry_skin_mm: Vec3;
+  readonly entry_bone_mm: Vec3 | null;
+  readonly tip_mm: Vec3;
+  readonly path: readonly Piece[];
+  readonly outer_diameter_mm: number;
+  readonly length_mm: number;
+  readonly depth_to_bone_mm: number | null;
+  readonly clearances: readonly Clearance[];
+  readonly margin_mm: number;
+  readonly limiting_structure: string | null;
+  readonly reaches_target: boolean;
+  readonly tolerance: { readonly entry_mm: number; readonly angle_deg: number } | null;
+  readonly breach_probability: {
+    readonly profile: string;
+    readonly total: number;
+    readonly worst_structure: string | null;
+  };
+  readonly views: readonly View[];
+  readonly cautions: readonly string[];
+  readonly reasons: readonly string[];
+}
+
+export interface Opening {
+  readonly change: string;
+  readonly subject: string;
+  readonly hard_mm: number | null;
+  readonly margin_mm: number;
+}
+
+export interface Certificate {
+  readonly approach: string;
+  readonly side: Side;
+  readonly needle: string;
+  readonly status: "found" | "infeasible" | "stopped";
+  readonly best_margin_mm: number | null;
+  readonly upper_bound_mm: number | null;
+  readonly limiting_structures: readonly string[];
+  readonly statement: string;
+  readonly why_not: {
+    readonly blocked_by: readonly string[];
+    readonly openings: readonly Opening[];
+  } | null;
+}
+
+export interface Plan {
+  readonly schema: "trocar/plan/1";
+  readonly case_digest: string;
+  readonly planner_version: string;
+  readonly outcome: "found" | "no_safe_path" | "target_unreachable" | "stopped";
+  readonly explanation: string;
+  readonly trajectories: readonly Trajectory[];
+  readonly certificates: readonly Certificate[];
+  readonly warnings: readonly string[];
+}
+
+export interface PlanState {
+  readonly schema: "trocar/plan-state/1";
+  readonly plan_id: string;
+  readonly case_id: string;
+  readonly state: string;
+  readonly problem: Problem | null;
+}
+
+export interface Needle {
+  readonly name: string;
+  readonly gauge: number;
+  readonly outer_diameter_mm: number;
+  readonly length_mm: number;
+  readonly tip: string;
+  readonly curved: { readonly outer_diameter_mm: number } | null;
+}
+
+export interface CArm {
+  readonly name: string;
+  readonly description: string;
+  readonly primary_deg: readonly [number, number];
+  readonly secondary_deg: readonly [number, number];
+}
+
+/** Distances within stretches of a needle; `depths_mm` are the stretches' ends, one more than they are. */
+export interface Profile {
+  readonly depths_mm: readonly number[];
+  readonly structures: readonly {
+    readonly structure: string;
+    readonly kind: string;
+    readonly distance_mm: readonly number[];
+  }[];
+}

@@ -1,0 +1,48 @@
+/** Keys that work anywhere but in fields. */
+
+import type { Actions } from "./actions";
+import { selected, type Model } from "./model";
+import type { SceneView } from "./scene/scene";
+
+const VIEWS: Readonly<Record<string, string>> = {
+  b: "bulls_eye", p: "progress", a: "true_ap", l: "true_lateral", t: "throw_off_lateral",
+};
+const TURN_DEG = 6;
+
+export function keyboard(model: Model, actions: Actions, scene: SceneView): void {
+  const sceneKeys: Readonly<Record<string, () => void>> = {
+    ArrowLeft: () => scene.orbit(-TURN_DEG, 0),
+    ArrowRight: () => scene.orbit(TURN_DEG, 0),
+    ArrowUp: () => scene.orbit(0, -TURN_DEG),
+    ArrowDown: () => scene.orbit(0, TURN_DEG),
+    "+": () => scene.zoom(0.9),
+    "-": () => scene.zoom(1.1),
+  };
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typedInto(event.target)) return;
+    const inScene = event.target === scene.canvas ? sceneKeys[event.key] : undefined;
+    const does = inScene ?? anywhere(event.key.toLowerCase(), model, actions, scene);
+    if (!does) return;
+    event.preventDefault();
+    does();
+  });
+}
+
+function typedInto(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName);
+}
+
+function anywhere(
+  key: string, model: Model, actions: Actions, scene: SceneView,
+): (() => void) | undefined {
+  const role = VIEWS[key];
+  if (role) return () => actions.turnTo(role);
+  if (key === "[" || key === "]") {
+    return () => actions.scroll(model.state.depthMm + (key === "]" ? 1 : -1));
+  }
+  if (key === "n") return () => scene.lookFrom("needle", selected(model.state));
+  const rank = Number(key);
+  return model.state.plan?.trajectories.some((t) => t.rank === rank)
+    ? () => actions.select(rank)
+    : undefined;
+}

@@ -1,0 +1,69 @@
+/** Puts the viewer together. */
+
+import { Vector3 } from "three";
+
+import { Actions } from "./actions";
+import { otherAngles } from "./carm";
+import { append, h } from "./dom";
+import { keyboard } from "./keyboard";
+import { newModel } from "./model";
+import { carm } from "./panels/carm";
+import { alerts, header } from "./panels/header";
+import { help } from "./panels/help";
+import { plot } from "./panels/plot";
+import { request } from "./panels/request";
+import { results } from "./panels/results";
+import { sections } from "./panels/sections";
+import { stage } from "./panels/stage";
+import { start } from "./panels/start";
+import { structures } from "./panels/structures";
+import { takeaway } from "./panels/takeaway";
+import { outlines, planeAt, type Outline } from "./sections/slice";
+
+const model = newModel();
+const actions = new Actions(model);
+const { root: scenePanel, scene } = stage(model, actions);
+const dialog = help();
+
+const workplace = h(
+  "main", { class: "workplace" },
+  h("aside", { class: "side", "aria-label": "Case and request" },
+    h("h2", {}, "Plan"), request(model, actions),
+    h("h2", {}, "Structures"), structures(model, actions),
+    h("h2", {}, "Take away"), takeaway(model, actions, scene)),
+  h("div", { class: "middle" }, scenePanel, plot(model, actions), results(model, actions)),
+  h("aside", { class: "side right", "aria-label": "C-arm and sections" },
+    carm(model, actions), sections(model, actions)),
+);
+const opening = start(model, actions);
+
+const root = document.getElementById("viewer");
+if (!root) throw new Error("the page has no place for the viewer");
+append(root, [header(model, actions, () => dialog.showModal()), alerts(model, actions), opening, workplace, dialog]);
+model.watch(
+  (state) => [state.opened === null],
+  ({ opened }) => {
+    opening.hidden = opened !== null;
+    workplace.hidden = opened === null;
+  },
+);
+keyboard(model, actions, scene);
+void actions.start();
+
+/** For tests and measurements: what the viewer knows and can do. */
+const inspection = {
+  model, actions, scene, otherAngles,
+  /** The axial section of a structure through a height, mm, seen from the feet. */
+  outlinesAcross(name: string, height: number): readonly Outline[] {
+    const mesh = model.state.meshes.get(name);
+    const plane = planeAt(new Vector3(0, 0, height), new Vector3(0, 0, 1), new Vector3(0, -1, 0));
+    return mesh ? outlines(mesh, plane) : [];
+  },
+};
+
+declare global {
+  interface Window {
+    trocar: typeof inspection;
+  }
+}
+window.trocar = inspection;

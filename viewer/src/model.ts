@@ -1,0 +1,203 @@
+/** What the viewer knows at a moment, and what is derived from it. */
+
+import type {
+  Angles, CArm, CaseDescription, CaseSummary, Clearance, Needle, Plan, Problem, Profile, Sample,
+  Side, Structure, Target, Trajectory,
+} from "./contract";
+import { lookOf } from "./looks";
+import type { Mesh } from "./scene/ply";
+import { Store } from "./store";
+
+export interface Shown {
+  readonly visible: boolean;
+  readonly opacity: number;
+}
+
+/** Something to tell the reader, until it is answered or dismissed. */
+export interface Notice {
+  readonly tone: "error" | "note";
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+export type Link = "connecting" | "online" | "offline" | "lost case";
+
+export interface State {
+  readonly link: Link;
+  readonly notice: Notice | null;
+  readonly busy: string | null;
+  readonly samples: readonly Sample[];
+  readonly cases: readonly CaseSummary[];
+  readonly opened: CaseDescription | null;
+  readonly meshes: ReadonlyMap<string, Mesh>;
+  /** Why structures of the case could not be drawn. */
+  readonly undrawn: ReadonlyMap<string, string>;
+  readonly shown: ReadonlyMap<string, Shown>;
+  readonly needles: readonly Needle[];
+  readonly cArms: readonly CArm[];
+  readonly target: Target | null;
+  readonly approaches: ReadonlySet<string>;
+  readonly sides: ReadonlySet<Side>;
+  readonly needlesWanted: ReadonlySet<string>;
+  readonly cArm: string;
+  /** When planning was asked for, ms since the epoch; null while nothing is under way. */
+  readonly planningSince: number | null;
+  readonly planId: string | null;
+  readonly plan: Plan | null;
+  readonly rank: number | null;
+  readonly compared: number | null;
+  /** A path that was drawn by hand and measured. */
+  readonly drawn: Trajectory | null;
+  readonly editing: boolean;
+  readonly profile: Profile | null;
+  readonly depthMm: number;
+  /** Console angles of the simulated view. */
+  readonly angles: Angles;
+}
+
+export const APPROACHES = ["transpedicular", "parapedicular", "extrapedicular"] as const;
+export const SIDES: readonly Side[] = ["left", "right"];
+
+export const nothing: State = {
+  link: "connecting", notice: null, busy: null, samples: [], cases: [],
+  opened: null, meshes: new Map(), undrawn: new Map(), shown: new Map(),
+  needles: [], cArms: [], target: null,
+  approaches: new Set(APPROACHES), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
+  planningSince: null, planId: null, plan: null, rank: null, compared: null,
+  drawn: null, editing: false, profile: null, depthMm: 0,
+  angles: { primary_deg: 0, secondary_deg: 0 },
+};
+
+export type Model = Store<State>;
+export const newModel = (): Model => new Store(nothing);
+
+/** Given structures and those derived in place of missing ones. */
+export function allStructures(opened: CaseDescription): readonly Structure[] {
+  return [...opened.structures, ...opened.derived.structures];
+}
+
+export function isDerived(opened: CaseDescription, name: string): boolean {
+  return opened.derived.structures.some((structure) => structure.name === name);
+}
+
+export function structureNamed(opened: CaseDescription, name: string): Structure | null {
+  return allStructures(opened).find((structure) => structure.name === name) ?? null;
+}
+
+/** Everything visible at first, each kind as translucent as suits it. */
+export function shownAtFirst(opened: CaseDescription): ReadonlyMap<string, Shown> {
+  return new Map(
+    allStructures(opened).map(({ name, kind }) => [
+      name, { visible: true, opacity: lookOf(kind).opacity },
+    ]),
+  );
+}
+
+/** The trajectory that is looked at: one of the plan's, or (rank 0) the drawn one. */
+export function selected({ plan, rank, drawn }: State): Trajectory | null {
+  if (rank === 0) return drawn;
+  return plan?.trajectories.find((trajectory) => trajectory.rank === rank) ?? null;
+}
+
+export function ranked({ plan, drawn }: State, rank: number | null): Trajectory | null {
+  if (rank === null) return null;
+  return rank === 0 ? drawn : (plan?.trajectories.find((t) => t.rank === rank) ?? null);
+}
+
+export function patientPosition({ opened }: State): string {
+  return opened?.patient_position ?? "HFP";
+}
+
+/** How a trajectory stands: a limit broken, something nearer than preferred, or neither. */
+export type Standing = "broken" | "near" | "clear";
+
+export function standing(trajectory: Trajectory): Standing {
+  if (trajectory.margin_mm < 0) return "broken";
+  return trajectory.cautions.some((said) => said.includes("less than the preferred"))
+    ? "near"
+    : "clear";
+}
+
+export const STANDINGS: Readonly<Record<Standing, { sign: string; text: string }>> = {
+  broken: { sign: "✕", text: "breaks a limit" },
+  near: { sign: "▲", text: "nearer than preferred" },
+  clear: { sign: "✓", text: "keeps every preferred distance" },
+};
+
+/** Clearances that limit a needle, the tightest first. */
+export function limiting(trajectory: Trajectory): readonly Clearance[] {
+  return trajectory.clearances
+    .filter((clearance) => clearance.margin_mm !== null)
+    .sort((a, b) => (a.margin_mm ?? 0) - (b.margin_mm ?? 0));
+}
+
+export function targetName(target: Target): string {
+  switch (target.type) {
+    case "anterior_body": return `anterior third of ${target.level}`;
+    case "screw_halo": return `halo of ${target.screw}`;
+    case "screw_tip": return `bone beside the tip of ${target.screw}`;
+    case "cage_interface": return `bone ${target.end} to ${target.cage}`;
+    case "lesion": return target.structure;
+    case "point": return `point at ${target.position_mm.map((c) => c.toFixed(1)).join(", ")} mm`;
+  }
+}
+
+/** The targets a case offers by name. */
+export function targetsOf(opened: CaseDescription): readonly Target[] {
+  const levels = opened.vertebrae.flatMap((v) => (v.available && v.level ? [v.level] : []));
+  const screws = opened.screws.filter((screw) => screw.available).map((screw) => screw.structure);
+  const halos = new Set(
+    opened.structures.filter(({ kind }) => kind === "halo").map((halo) => `${halo.level} ${halo.side}`),
+  );
+  const loose = opened.screws.filter((s) => halos.has(`${s.level} ${s.side}`)).map((s) => s.structure);
+  const ends = ["cranial", "caudal"] as const;
+  return [
+    ...levels.map((level): Target => ({ type: "anterior_body", level })),
+    ...loose.map((screw): Target => ({ type: "screw_halo", screw })),
+    ...screws.map((screw): Target => ({ type: "screw_tip", screw })),
+    ...opened.cages.filter((cage) => cage.available).flatMap((cage) =>
+      ends.map((end): Target => ({ type: "cage_interface", cage: cage.structure, end })),
+    ),
+    ...opened.structures.filter(({ kind }) => kind === "lesion")
+      .map(({ name }): Target => ({ type: "lesion", structure: name })),
+  ];
+}
+
+/** What a case is most likely about: a lucency round a screw, a lesion, a level with findings. */
+export function likelyTarget(opened: CaseDescription): Target | null {
+  const offered = targetsOf(opened);
+  const found = (target: Target): boolean =>
+    target.type === "anterior_body" && target.level in opened.findings;
+  return (
+    offered.find(({ type }) => type === "screw_halo" || type === "lesion") ??
+    offered.find(found) ?? offered[0] ?? null
+  );
+}
+
+/** The targets that a structure somebody clicked may stand for. */
+export function targetsFor(opened: CaseDescription, name: string): readonly Target[] {
+  const base = name.replace(/#\d+$/, "");
+  const structure = structureNamed(opened, base);
+  return targetsOf(opened).filter((target) => {
+    switch (target.type) {
+      case "anterior_body":
+        return structure?.kind === "vertebra" &&
+          opened.vertebrae.some((v) => v.structure === name && v.level === target.level);
+      case "screw_halo":
+      case "screw_tip": {
+        const screw = opened.screws.find((s) => s.structure === target.screw);
+        const isHalo = structure?.kind === "halo" && screw?.level === structure.level &&
+          screw?.side === structure.side;
+        return target.screw === name || target.screw.replace(/#\d+$/, "") === name || isHalo;
+      }
+      case "cage_interface": return target.cage === name;
+      case "lesion": return target.structure === name;
+      case "point": return false;
+    }
+  });
+}
+
+export function problemLines(problem: Problem): readonly string[] {
+  if (problem.errors.length === 0) return [problem.detail];
+  return problem.errors.map(({ field, message }) => `${field}: ${message}`);
+}

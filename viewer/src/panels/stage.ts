@@ -1,0 +1,180 @@
+/** The scene with what lies over it: orientation, views, the cutting plane, and what a click offers. */
+
+import type { Actions } from "../actions";
+import { fill, h, mm, words } from "../dom";
+import {
+  limiting, ranked, selected, structureNamed, targetName, targetsFor, type Model, type State,
+} from "../model";
+import { vector } from "../path";
+import { letters, standpoint } from "../scene/orientation";
+import { SceneView, type ClipAxis, type Standpoint, type Touched } from "../scene/scene";
+import { verdict } from "./verdict";
+
+const VIEWS: readonly (readonly [Standpoint, string])[] = [
+  ["back", "Back"], ["left", "Left"], ["right", "Right"], ["front", "Front"], ["head", "Head"], ["needle", "Down the needle"],
+];
+
+export interface Stage {
+  readonly root: HTMLElement;
+  readonly scene: SceneView;
+}
+
+export function stage(model: Model, actions: Actions): Stage {
+  const canvas = h("canvas", {
+    class: "scene", tabindex: 0, role: "img",
+    "aria-label": "Three-dimensional view. Arrow keys turn it, plus and minus zoom.",
+  });
+  const menu = h("div", { class: "touched", hidden: true });
+  const scene = new SceneView(canvas);
+  const root = h("section", { class: "stage", "aria-label": "Scene" },
+    canvas, orientation(scene), limitLabel(model, scene), verdict(model), menu,
+    h("div", { class: "tools" }, views(model, scene), clipping(model, scene)), legend(model));
+  scene.onTouch = (touched) => offer(menu, touched, model, actions);
+  keepInStep(model, scene);
+  return { root, scene };
+}
+
+function keepInStep(model: Model, scene: SceneView): void {
+  let framed: string | null = null;
+  model.watch(
+    (state) => [state.meshes, state.opened],
+    ({ meshes, opened }) => {
+      scene.setMeshes(meshes, (name) => (opened && structureNamed(opened, name)?.kind) ?? "");
+      scene.setShown(model.state.shown);
+      if (opened && framed !== opened.case_id && meshes.size > 0) {
+        scene.frameAll();
+        if (meshes.size === opened.structures.length + opened.derived.structures.length) framed = opened.case_id;
+      }
+    },
+  );
+  model.watch((state) => [state.shown], ({ shown }) => scene.setShown(shown));
+  model.watch(
+    (state) => [state.plan, state.drawn, state.rank, state.compared, state.needles],
+    (state) => showNeedles(scene, state),
+  );
+  model.watch(
+    (state) => [selected(state)],
+    (state) => {
+      const trajectory = selected(state);
+      if (trajectory && !state.editing) scene.centreOn(trajectory);
+    },
+  );
+}
+
+function showNeedles(scene: SceneView, state: State): void {
+  const all = [...(state.plan?.trajectories ?? []), ...(state.drawn ? [state.drawn] : [])];
+  const limits = [selected(state), ranked(state, state.compared)].flatMap((trajectory) => {
+    const first = trajectory && limiting(trajectory)[0];
+    return first ? [first] : [];
+  });
+  scene.setNeedles(
+    all,
+    ({ rank, needle }) => ({
+      selected: rank === state.rank || rank === state.compared,
+      innerDiameterMm: state.needles.find(({ name }) => name === needle)?.curved?.outer_diameter_mm ?? null,
+    }),
+    limits,
+  );
+}
+
+function orientation(scene: SceneView): HTMLElement {
+  const edges = ["right", "left", "top", "bottom"].map((edge) => h("span", { class: `edge ${edge}` }));
+  const from = h("span", { class: "standpoint" });
+  const before = scene.onFrame;
+  scene.onFrame = () => {
+    before();
+    const { right, up, into } = scene;
+    const directions = [right, right.clone().negate(), up, up.clone().negate()];
+    edges.forEach((edge, i) => {
+      const said = letters(directions[i]!);
+      if (edge.textContent !== said) edge.textContent = said;
+    });
+    const seen = `seen ${standpoint(into)}`;
+    if (from.textContent !== seen) from.textContent = seen;
+  };
+  return h("div", { class: "orientation", "aria-hidden": "true" }, ...edges, from);
+}
+
+/** What limits the needle, named where it is. */
+function limitLabel(model: Model, scene: SceneView): HTMLElement {
+  const label = h("span", { class: "limit-label", "aria-hidden": "true" });
+  const place = (): void => {
+    const trajectory = selected(model.state);
+    const first = trajectory && limiting(trajectory)[0];
+    label.hidden = !first;
+    if (!first) return;
+    const said = `${first.structure} ${mm(first.distance_mm)}`;
+    if (label.textContent !== said) label.textContent = said;
+    const at = scene.onScreen(vector(first.nearest_point_mm));
+    label.style.transform = `translate(${at.x + 10}px, ${at.y - 26}px)`;
+  };
+  const before = scene.onFrame;
+  scene.onFrame = () => {
+    before();
+    place();
+  };
+  return label;
+}
+
+function views(model: Model, scene: SceneView): HTMLElement {
+  return h(
+    "div", { class: "group", role: "group", "aria-label": "Look from" },
+    ...VIEWS.map(([from, text]) =>
+      h("button", { type: "button", "data-view": from, onclick: () => scene.lookFrom(from, selected(model.state)) }, text)),
+  );
+}
+
+function clipping(model: Model, scene: SceneView): HTMLElement {
+  const share = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0.5, disabled: true, "aria-label": "position of the cut" });
+  const axis = h(
+    "select", { "aria-label": "cutting plane" },
+    ...["off", "sagittal", "coronal", "axial"].map((one) => h("option", { value: one }, one === "off" ? "no cut" : `cut ${one}`)),
+  );
+  const cut = (): void => {
+    share.disabled = axis.value === "off";
+    scene.setClip(axis.value as ClipAxis, Number(share.value));
+  };
+  axis.addEventListener("change", cut);
+  share.addEventListener("input", cut);
+  model.watch((state) => [state.opened], () => {
+    axis.value = "off";
+    cut();
+  });
+  return h("div", { class: "group" }, axis, share);
+}
+
+function legend(model: Model): HTMLElement {
+  const root = h("p", { class: "legend" });
+  model.watch(
+    (state) => [state.opened, state.meshes.size, state.undrawn.size],
+    ({ opened, meshes, undrawn }) => {
+      const all = opened ? opened.structures.length + opened.derived.structures.length : 0;
+      fill(root, undrawn.size > 0
+        ? h("span", { class: "broken" }, `✕ ${undrawn.size} of ${all} structures are NOT drawn: ${[...undrawn.keys()].join(", ")}`)
+        : meshes.size < all && `${meshes.size} of ${all} structures drawn so far`);
+    },
+  );
+  return root;
+}
+
+/** Offer what a touched structure can be: a target, or out of the way. */
+function offer(menu: HTMLElement, touched: Touched | null, { state }: Model, actions: Actions): void {
+  const { opened } = state;
+  menu.hidden = touched === null || opened === null;
+  if (!touched || !opened) return;
+  const act = (work: () => void): void => {
+    menu.hidden = true;
+    work();
+  };
+  const entries = touched.names.slice(0, 4).map((name) => {
+    const structure = structureNamed(opened, name);
+    return h("div", {},
+      h("strong", {}, name), h("span", { class: "quiet" }, ` ${words(structure?.kind ?? "")}`),
+      ...targetsFor(opened, name).map((target) =>
+        h("button", { type: "button", onclick: () => act(() => actions.aim(target)) }, `Aim at the ${targetName(target)}`)),
+      h("button", { type: "button", onclick: () => act(() => actions.show(name, { visible: false })) }, "Hide"));
+  });
+  fill(menu, ...entries, h("button", { type: "button", onclick: () => act(() => undefined) }, "Close"));
+  menu.style.left = `${touched.x + 8}px`;
+  menu.style.top = `${touched.y + 8}px`;
+}

@@ -1,0 +1,306 @@
+/** The three-dimensional view: it draws what it is given and says what was touched. */
+
+import {
+  AmbientLight, Box3, Color, DirectionalLight, Group, HemisphereLight, type Material,
+  type Mesh as Body, Object3D, PerspectiveCamera, Plane, Raycaster, Scene as Graph, Sphere,
+  Vector2, Vector3, WebGLRenderer,
+} from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+import type { Clearance, Trajectory } from "../contract";
+import { lookOf } from "../looks";
+import type { Shown } from "../model";
+import { stationAt, vector } from "../path";
+import { disposeOf, needle, whisker, type NeedleLook } from "./needles";
+import type { Mesh } from "./ply";
+import { bodyOf, setOpacity } from "./surfaces";
+
+Object3D.DEFAULT_UP.set(0, 0, 1);
+const CLICK_PX = 4;
+/** Skin and pleura this faint are clicked through. */
+const FAINT = 0.16;
+
+export interface Touched {
+  readonly names: readonly string[];
+  readonly point: Vector3;
+  readonly x: number;
+  readonly y: number;
+}
+
+export type ClipAxis = "off" | "sagittal" | "coronal" | "axial";
+const CLIP_NORMALS: Readonly<Record<Exclude<ClipAxis, "off">, Vector3>> = {
+  sagittal: new Vector3(-1, 0, 0),
+  coronal: new Vector3(0, -1, 0),
+  axial: new Vector3(0, 0, -1),
+};
+
+export type Standpoint = "back" | "front" | "left" | "right" | "head" | "needle";
+const STANDPOINTS: Readonly<Record<Exclude<Standpoint, "needle">, Vector3>> = {
+  back: new Vector3(0, 1, 0.001),
+  front: new Vector3(0, -1, 0.001),
+  left: new Vector3(1, 0, 0.001),
+  right: new Vector3(-1, 0, 0.001),
+  head: new Vector3(0, 0.001, 1),
+};
+
+export class SceneView {
+  readonly canvas: HTMLCanvasElement;
+  readonly camera = new PerspectiveCamera(26, 1, 5, 5000);
+  /** How many pictures were drawn, for those who measure. */
+  frames = 0;
+  onTouch: (touched: Touched | null) => void = () => undefined;
+  onFrame: () => void = () => undefined;
+
+  private readonly renderer: WebGLRenderer;
+  private readonly graph = new Graph();
+  private readonly bodies = new Map<string, Body>();
+  private readonly needles = new Group();
+  private readonly controls: OrbitControls;
+  private clip: Plane | null = null;
+  private asked = false;
+  private pressed: Vector2 | null = null;
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.canvas = canvas;
+    this.renderer = new WebGLRenderer({ canvas, antialias: true });
+    this.renderer.localClippingEnabled = true;
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.graph.background = new Color("#0b1016");
+    this.camera.position.set(150, 500, 160);
+    const key = new DirectionalLight("#ffffff", 1.7);
+    key.position.set(80, 120, 60);
+    this.camera.add(key);
+    this.graph.add(
+      this.camera, new HemisphereLight("#e6eeff", "#2a2622", 1.1), new AmbientLight("#ffffff", 0.25),
+      this.needles,
+    );
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.controls.addEventListener("change", () => this.redraw());
+    canvas.addEventListener("pointerdown", (event) => {
+      this.pressed = new Vector2(event.clientX, event.clientY);
+    });
+    canvas.addEventListener("pointerup", (event) => this.released(event));
+    new ResizeObserver(() => this.resize()).observe(canvas.parentElement ?? canvas);
+  }
+
+  get into(): Vector3 {
+    return this.camera.getWorldDirection(new Vector3());
+  }
+
+  get right(): Vector3 {
+    return new Vector3().setFromMatrixColumn(this.camera.matrixWorld, 0);
+  }
+
+  get up(): Vector3 {
+    return new Vector3().setFromMatrixColumn(this.camera.matrixWorld, 1);
+  }
+
+  /** Draw as soon as the browser is ready for it; several calls draw once. */
+  redraw(): void {
+    if (this.asked) return;
+    this.asked = true;
+    requestAnimationFrame(() => {
+      this.asked = false;
+      this.draw();
+    });
+  }
+
+  draw(): void {
+    this.renderer.render(this.graph, this.camera);
+    this.frames += 1;
+    this.onFrame();
+  }
+
+  /** The scene as a picture, as it stands. */
+  async picture(): Promise<Blob> {
+    this.draw();
+    return new Promise((done, failed) =>
+      this.canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("no picture could be made")))),
+    );
+  }
+
+  /** Show these meshes and no others. */
+  setMeshes(meshes: ReadonlyMap<string, Mesh>, kindOf: (name: string) => string): void {
+    for (const [name, body] of this.bodies) {
+      if (meshes.has(name)) continue;
+      this.graph.remove(body);
+      disposeOf(body);
+      this.bodies.delete(name);
+    }
+    for (const [name, mesh] of meshes) {
+      if (this.bodies.has(name)) continue;
+      const body = bodyOf(name, kindOf(name), mesh);
+      this.bodies.set(name, body);
+      this.graph.add(body);
+    }
+    this.applyClip();
+    this.redraw();
+  }
+
+  setShown(shown: ReadonlyMap<string, Shown>): void {
+    for (const [name, body] of this.bodies) {
+      const look = shown.get(name);
+      body.visible = look?.visible ?? true;
+      if (look) setOpacity(body, body.userData["kind"] as string, look.opacity);
+    }
+    this.redraw();
+  }
+
+  setNeedles(
+    trajectories: readonly Trajectory[], lookOfNeedle: (t: Trajectory) => NeedleLook,
+    limits: readonly Clearance[],
+  ): void {
+    for (const old of [...this.needles.children]) {
+      this.needles.remove(old);
+      disposeOf(old);
+    }
+    for (const one of trajectories) this.needles.add(needle(one, lookOfNeedle(one)));
+    for (const limit of limits) this.needles.add(whisker(limit));
+    this.redraw();
+  }
+
+  /** Look at everything but the skin, from where the operator of a prone patient stands. */
+  frameAll(): void {
+    const box = new Box3();
+    for (const body of this.bodies.values()) {
+      const group = lookOf(body.userData["kind"] as string).group;
+      if (group !== "Skin" && group !== "Pleura and organs" && group !== "Vessels") {
+        box.expandByObject(body);
+      }
+    }
+    if (box.isEmpty()) return;
+    const sphere = box.getBoundingSphere(new Sphere());
+    this.look(sphere.center, new Vector3(0.35, 1, 0.3), sphere.radius * 1.05);
+  }
+
+  lookFrom(standpoint: Standpoint, trajectory: Trajectory | null): void {
+    if (standpoint === "needle") {
+      if (!trajectory) return;
+      const { point, direction } = stationAt(trajectory.path, 0);
+      const tip = vector(trajectory.tip_mm);
+      this.look(tip, direction.negate(), Math.max(35, point.distanceTo(tip) * 0.35));
+      return;
+    }
+    const radius = this.controls.target.distanceTo(this.camera.position) * Math.sin(this.halfAngle);
+    this.look(this.controls.target.clone(), STANDPOINTS[standpoint], radius);
+  }
+
+  /** Bring the needle into the middle, without turning. */
+  centreOn(trajectory: Trajectory): void {
+    const tip = vector(trajectory.tip_mm);
+    const middle = vector(trajectory.entry_skin_mm).lerp(tip, 0.6);
+    const away = this.camera.position.clone().sub(this.controls.target);
+    this.look(middle, away, trajectory.length_mm * 0.62);
+  }
+
+  private get halfAngle(): number {
+    const vertical = (this.camera.fov * Math.PI) / 360;
+    return Math.min(vertical, Math.atan(Math.tan(vertical) * this.camera.aspect));
+  }
+
+  private look(at: Vector3, from: Vector3, radius: number): void {
+    this.controls.target.copy(at);
+    const distance = radius / Math.sin(this.halfAngle);
+    this.camera.position.copy(at).addScaledVector(from.clone().normalize(), distance);
+    this.controls.update();
+    this.redraw();
+  }
+
+  /** Turn about the target, degrees; for the keyboard. */
+  orbit(horizontalDeg: number, verticalDeg: number): void {
+    const away = this.camera.position.clone().sub(this.controls.target);
+    away.applyAxisAngle(new Vector3(0, 0, 1), (horizontalDeg * Math.PI) / 180);
+    const steeper = away.clone().applyAxisAngle(this.right, (verticalDeg * Math.PI) / 180);
+    if (Math.abs(steeper.z) < steeper.length() * 0.999) away.copy(steeper);
+    this.camera.position.copy(this.controls.target).add(away);
+    this.controls.update();
+    this.redraw();
+  }
+
+  zoom(factor: number): void {
+    const away = this.camera.position.clone().sub(this.controls.target).multiplyScalar(factor);
+    this.camera.position.copy(this.controls.target).add(away);
+    this.controls.update();
+    this.redraw();
+  }
+
+  /** Cut away what lies beyond a plane of the patient, `share` of the way through the scene. */
+  setClip(axis: ClipAxis, share: number): number | null {
+    if (axis === "off") {
+      this.clip = null;
+      this.applyClip();
+      return null;
+    }
+    const normal = CLIP_NORMALS[axis];
+    const box = new Box3();
+    for (const body of this.bodies.values()) {
+      if (lookOf(body.userData["kind"] as string).group !== "Skin") box.expandByObject(body);
+    }
+    const [low, high] = [box.min, box.max].map((end) => -normal.dot(end)) as [number, number];
+    const at = low + (high - low) * share;
+    this.clip = new Plane(normal, at);
+    this.applyClip();
+    return at;
+  }
+
+  private applyClip(): void {
+    for (const body of this.bodies.values()) {
+      (body.material as Material).clippingPlanes = this.clip ? [this.clip] : null;
+    }
+    this.redraw();
+  }
+
+  /** Where a point of the patient is in the window, px. */
+  onScreen(point: Vector3): { x: number; y: number; inFront: boolean } {
+    const seen = point.clone().project(this.camera);
+    const { clientWidth, clientHeight } = this.canvas;
+    return {
+      x: ((seen.x + 1) / 2) * clientWidth, y: ((1 - seen.y) / 2) * clientHeight, inFront: seen.z < 1,
+    };
+  }
+
+  rayAt(clientX: number, clientY: number): Raycaster {
+    const box = this.canvas.getBoundingClientRect();
+    const caster = new Raycaster();
+    const x = ((clientX - box.left) / box.width) * 2 - 1;
+    caster.setFromCamera(new Vector2(x, 1 - ((clientY - box.top) / box.height) * 2), this.camera);
+    return caster;
+  }
+
+  setControls(enabled: boolean): void {
+    this.controls.enabled = enabled;
+  }
+
+  private released(event: PointerEvent): void {
+    const from = this.pressed;
+    this.pressed = null;
+    if (!from || from.distanceTo(new Vector2(event.clientX, event.clientY)) > CLICK_PX) return;
+    const solid = [...this.bodies.values()].filter(
+      (body) => body.visible && (body.material as Material).opacity > FAINT,
+    );
+    const hits = this.rayAt(event.clientX, event.clientY)
+      .intersectObjects(solid, false)
+      .filter(({ point }) => !this.clip || this.clip.distanceToPoint(point) >= 0);
+    const first = hits[0];
+    const box = this.canvas.getBoundingClientRect();
+    this.onTouch(
+      first
+        ? {
+            names: [...new Set(hits.map((hit) => hit.object.name))],
+            point: first.point,
+            x: event.clientX - box.left,
+            y: event.clientY - box.top,
+          }
+        : null,
+    );
+  }
+
+  private resize(): void {
+    const { clientWidth, clientHeight } = this.canvas.parentElement ?? this.canvas;
+    if (clientWidth === 0 || clientHeight === 0) return;
+    this.renderer.setSize(clientWidth, clientHeight, false);
+    this.camera.aspect = clientWidth / clientHeight;
+    this.camera.updateProjectionMatrix();
+    this.redraw();
+  }
+}

@@ -1,0 +1,112 @@
+/** The service's HTTP interface, and nothing but what is public in it. */
+
+import type {
+  CArm, CaseDescription, CaseSummary, Needle, Piece, Plan, PlanRequest, PlanState, Problem,
+  Profile, Sample, Target, Trajectory,
+} from "./contract";
+
+/** The service said what is wrong. */
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+/** The service did not answer. */
+export class OfflineError extends Error {}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  let reply: Response;
+  try {
+    reply = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new OfflineError("the service does not answer");
+  }
+  if (!reply.ok) throw new ProblemError(await problemIn(reply));
+  return reply;
+}
+
+async function problemIn(reply: Response): Promise<Problem> {
+  if (reply.headers.get("content-type")?.includes("problem+json")) {
+    return (await reply.json()) as Problem;
+  }
+  const title = `The service answered ${reply.status}`;
+  return { type: "about:blank", title, status: reply.status, detail: title, errors: [] };
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await (await ask(path, init)).json()) as T;
+}
+
+function posted(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  return {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+const under = (caseId: string): string => `/v1/cases/${encodeURIComponent(caseId)}`;
+const planAt = (planId: string): string => `/v1/plans/${encodeURIComponent(planId)}`;
+
+export const isReady = async (): Promise<void> => void (await ask("/readyz"));
+
+export const samples = async (): Promise<readonly Sample[]> =>
+  (await json<{ samples: Sample[] }>("/v1/samples")).samples;
+
+export const openSample = (name: string): Promise<CaseDescription> =>
+  json(`/v1/samples/${encodeURIComponent(name)}`, { method: "POST" });
+
+export const cases = async (): Promise<readonly CaseSummary[]> =>
+  (await json<{ cases: CaseSummary[] }>("/v1/cases?limit=50")).cases;
+
+export const readCase = (caseId: string): Promise<CaseDescription> => json(under(caseId));
+
+export const deleteCase = async (caseId: string): Promise<void> =>
+  void (await ask(under(caseId), { method: "DELETE" }));
+
+export const handIn = (form: FormData): Promise<CaseDescription> =>
+  json("/v1/cases", { method: "POST", body: form });
+
+export const needles = (): Promise<{ needles: Needle[]; default: string[] }> => json("/v1/needles");
+
+export const cArms = (): Promise<{ c_arms: CArm[]; default: string }> => json("/v1/c_arms");
+
+export async function mesh(caseId: string, name: string): Promise<ArrayBuffer> {
+  const path = `${under(caseId)}/structures/${encodeURIComponent(name)}.ply`;
+  return (await ask(path)).arrayBuffer();
+}
+
+export async function askForPlan(caseId: string, request: PlanRequest): Promise<string> {
+  const reply = await ask(`${under(caseId)}/plans`, posted(request));
+  const planId = reply.headers.get("Location")?.split("/").pop();
+  if (!planId) throw new Error("the service accepted a plan without saying where it will be");
+  return planId;
+}
+
+export const readPlan = (planId: string, signal?: AbortSignal): Promise<Plan | PlanState> =>
+  json(planAt(planId), signal ? { signal } : {});
+
+export const evaluate = (
+  caseId: string, path: readonly Piece[], needle: string, target: Target | null,
+): Promise<Trajectory> =>
+  json(`${under(caseId)}/evaluate`, posted({ path, needle, ...(target ? { target } : {}) }));
+
+export const profile = (
+  caseId: string, path: readonly Piece[], needle: string, signal: AbortSignal,
+): Promise<Profile> => json(`${under(caseId)}/profile`, { ...posted({ path, needle }), signal });
+
+export async function fluoro(
+  planId: string, rank: number, primaryDeg: number, secondaryDeg: number, signal: AbortSignal,
+): Promise<Blob> {
+  const query = `primary_deg=${primaryDeg}&secondary_deg=${secondaryDeg}`;
+  const path = `${planAt(planId)}/trajectories/${rank}/fluoro.png?${query}`;
+  return (await ask(path, { signal })).blob();
+}
+
+export async function download(path: string): Promise<Blob> {
+  return (await ask(path)).blob();
+}
+
+export const ofPlan = (planId: string, file: string): string => `${planAt(planId)}/${file}`;
