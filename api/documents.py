@@ -9,6 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.digests import canonical_digest
+from api.guidance_documents import cement_document, tamp_document
+from api.rounding import (
+    ANGLE_DECIMALS,
+    DIRECTION_DECIMALS,
+    LENGTH_DECIMALS,
+    SHARE_DECIMALS,
+    rounded,
+)
 from geometry.arrays import Point
 from geometry.mesh import Problem
 from planner.fluoroscopy.views import console_assumes, ct_assumption
@@ -31,10 +39,6 @@ from planner.result import (
 )
 
 PLAN_SCHEMA = "trocar/plan/1"
-_LENGTH_DECIMALS = 4
-_ANGLE_DECIMALS = 2
-_DIRECTION_DECIMALS = 6
-_SHARE_DECIMALS = 4
 
 
 def dump(document: object) -> str:
@@ -95,6 +99,9 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "cautions": list(trajectory.cautions),
         "reasons": list(trajectory.reasons),
         "second_arc": _second_arc(trajectory.second_arc),
+        "cement": cement_document(trajectory.cement),
+        "tamp": tamp_document(trajectory.tamp),
+        "halo_overlap": _optional_share(trajectory.halo_overlap),
     }
 
 
@@ -114,12 +121,12 @@ def _second_arc(second: SecondArc | None) -> dict[str, Any] | None:
 
 def length_mm(value: float) -> float:
     """Return a length as written: four decimals, and no negative zero."""
-    return _rounded(value, _LENGTH_DECIMALS)
+    return rounded(value, LENGTH_DECIMALS)
 
 
 def angle_deg(value_rad: float) -> float:
     """Return an angle as written: degrees, two decimals, and no negative zero."""
-    return _rounded(math.degrees(value_rad), _ANGLE_DECIMALS)
+    return rounded(math.degrees(value_rad), ANGLE_DECIMALS)
 
 
 def primary_deg(value_rad: float) -> float:
@@ -135,7 +142,7 @@ def point_mm(point: Iterable[float] | Point) -> list[float]:
 
 def direction(vector: Iterable[float]) -> list[float]:
     """Return a unit vector as written, patient LPS: six decimals."""
-    return [_rounded(float(component), _DIRECTION_DECIMALS) for component in vector]
+    return [rounded(float(component), DIRECTION_DECIMALS) for component in vector]
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
@@ -146,10 +153,6 @@ def problem_document(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "count": problem.count,
     }
-
-
-def _rounded(value: float, decimals: int) -> float:
-    return round(float(value), decimals) + 0.0
 
 
 def _optional_length(value: float | None) -> float | None:
@@ -203,8 +206,8 @@ def _tolerance(tolerance: Tolerance | None) -> dict[str, Any] | None:
 def _allowed(errors: Tolerance | Misplacement) -> dict[str, float]:
     """Return a shift and a tilt as written: never more than what was proved."""
     return {
-        "entry_mm": _rounded_down(errors.entry_mm, _LENGTH_DECIMALS),
-        "angle_deg": _rounded_down(math.degrees(errors.angle_rad), _ANGLE_DECIMALS),
+        "entry_mm": _rounded_down(errors.entry_mm, LENGTH_DECIMALS),
+        "angle_deg": _rounded_down(math.degrees(errors.angle_rad), ANGLE_DECIMALS),
     }
 
 
@@ -227,7 +230,7 @@ def _breach_probability(breach: BreachProbability) -> dict[str, Any]:
 
 
 def _share(value: float) -> float:
-    return _rounded(value, _SHARE_DECIMALS)
+    return rounded(value, SHARE_DECIMALS)
 
 
 def _view(view: View) -> dict[str, Any]:
@@ -352,7 +355,7 @@ def _rounded_up(bound: float | None) -> float | None:
     """Return an upper bound as written: never below what was proved."""
     if bound is None or math.isinf(bound):
         return None
-    scale = 10.0**_LENGTH_DECIMALS
+    scale = 10.0**LENGTH_DECIMALS
     written = length_mm(math.ceil(bound * scale) / scale)
     # What was proved to be below zero is not written as zero.
     return bound if bound < 0.0 <= written else written

@@ -12,6 +12,7 @@ from planner.candidates import MeasuredClass, measured_classes
 from planner.case import Case, Kind
 from planner.explanation import explanation
 from planner.gates import gates_for
+from planner.guidance import guided
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
 from planner.proof import Proof, Unsearched
@@ -129,7 +130,8 @@ def evaluate(case: Case | PreparedCase, request: EvaluationRequest) -> Trajector
     """
     prepared = case if isinstance(case, PreparedCase) else PreparedCase(case)
     needle = needle_named(request.needle, field="needle")
-    return drawn_trajectory(question_of(prepared, request), needle, request.path)
+    question = question_of(prepared, request)
+    return guided(question, drawn_trajectory(question, needle, request.path))
 
 
 def scene_of(question: Question, region: TargetRegion) -> Scene:
@@ -146,7 +148,7 @@ def _trajectories(question: Question, choices: Sequence[Choice]) -> tuple[Trajec
     shown = [choice.candidate for choice in choices]
     measured = [trajectory(question, c.gate, c.needle, c.path, c.second) for c in shown]
     return tuple(
-        replace(t, rank=rank, reasons=choice.reasons)
+        replace(guided(question, t), rank=rank, reasons=choice.reasons)
         for rank, (t, choice) in enumerate(zip(measured, choices, strict=True), start=1)
     )
 

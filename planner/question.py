@@ -13,7 +13,7 @@ from planner.fluoroscopy.views import position_or_default
 from planner.hazard_margins import with_hazards
 from planner.policy import Policy, widened
 from planner.prepared import PreparedCase
-from planner.request import ErrorProfile, EvaluationRequest, PlanRequest
+from planner.request import ErrorProfile, EvaluationRequest, PlanRequest, TargetSpec
 from planner.target import TargetRegion, bone_of, region_of
 
 LEAST_TRUST = 0.5  # confidence below which no needle is planned through a pedicle [A]
@@ -33,6 +33,7 @@ class Question:
         c_arm: The C-arm whose reach counts.
         position: The patient's position during the procedure.
         error_profile: How the needle is guided.
+        target: What is to be reached; None for a drawn path without one.
     """
 
     prepared: PreparedCase
@@ -43,6 +44,7 @@ class Question:
     c_arm: CArm
     position: PatientPosition
     error_profile: ErrorProfile
+    target: TargetSpec | None = None
 
     def pedicle(self, side: Side) -> Pedicle | Unavailable:
         """Return the bone's pedicle on a side, or why it has none that can be relied on."""
@@ -75,7 +77,7 @@ def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest
         else region_of(prepared, request.target, bone, axes)
     )
     return Question(
-        prepared=prepared, bone=bone, region=region, axes=axes,
+        prepared=prepared, bone=bone, target=request.target, region=region, axes=axes,
         policy=widened(
             with_hazards(request.policy, prepared.given, bone.level), prepared.case
         ),

@@ -37,11 +37,28 @@ class CageEnd(StrEnum):
     CAUDAL = "caudal"
 
 
+class Intent(StrEnum):
+    """Why a body is filled: it is broken, or it is to be kept from breaking."""
+
+    FRACTURE = "fracture"
+    PROPHYLACTIC = "prophylactic"
+
+
+class Beside(StrEnum):
+    """Where beside a screw, as seen along it."""
+
+    MEDIAL = "medial"
+    LATERAL = "lateral"
+    CRANIAL = "cranial"
+    CAUDAL = "caudal"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnteriorBody:
     """The anterior third of a vertebral body."""
 
     level: str
+    intent: Intent = Intent.FRACTURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +73,14 @@ class ScrewTip:
     """The bone a few millimetres beside a screw's tip."""
 
     screw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BesideScrew:
+    """The bone of the body next to a screw's shaft, outside its lucency, on one side of it."""
+
+    screw: str
+    place: Beside = Beside.MEDIAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +127,9 @@ class StatedCArm:
     name: str = "stated"
 
 
-TargetSpec: TypeAlias = AnteriorBody | ScrewHalo | ScrewTip | CageInterface | Lesion | FreePoint
+TargetSpec: TypeAlias = (
+    AnteriorBody | ScrewHalo | ScrewTip | BesideScrew | CageInterface | Lesion | FreePoint
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

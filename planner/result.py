@@ -8,6 +8,7 @@ from geometry.arrays import Point
 from planner.case import Kind, PatientPosition, Side
 from planner.needles.path import Path
 from planner.request import Approach, ErrorProfile
+from planner.treatment import CementGuidance, TampAdvice
 
 
 class Outcome(StrEnum):
@@ -237,6 +238,9 @@ class Trajectory:
     """One path, measured. Points are patient LPS, mm.
 
     Attributes:
+        cement: How much to fill from its tip, where to stop, what it would cover.
+        tamp: Whether a bone tamp could go there.
+        halo_overlap: Share of the needle's last 5 mm in the lucency of the target's screw.
         second_arc: For a curved needle that serves both sides of the midline, the other side.
         obliquity_rad: Angle between the path and the bone's way from back to front.
         reach_mm: How much deeper the needle could go, straight on: in the target, in bone, within
@@ -267,6 +271,9 @@ class Trajectory:
     cautions: tuple[str, ...]
     reasons: tuple[str, ...]
     second_arc: SecondArc | None = None
+    cement: CementGuidance | None = None
+    tamp: TampAdvice | None = None
+    halo_overlap: float | None = None
 
 
 class Change(StrEnum):

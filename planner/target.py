@@ -17,9 +17,12 @@ from planner.case import Case, Kind, Side, Structure
 from planner.prepared import PreparedCase
 from planner.request import (
     AnteriorBody,
+    Beside,
+    BesideScrew,
     CageEnd,
     CageInterface,
     FreePoint,
+    Intent,
     Lesion,
     ScrewHalo,
     ScrewTip,
@@ -33,6 +36,8 @@ ENDPLATE_STAND_OFF_MM = 3.0  # DOMAIN 2.3: tip >= 2 from the endplate, plus an a
 MIDLINE_FRACTION = 0.25  # half-width of "near the midline", of the body's width [A]
 TIP_NEIGHBOURHOOD_MM = 5.0  # DOMAIN 1.2 T2: a few mm beside the tip, 2-5 [A]
 CAGE_SLAB_MM = (1.5, 7.0)  # slab of bone against the cage's end [A]
+BESIDE_FROM = 0.4  # depth fraction in the body from which bone beside a screw is filled [A]
+BESIDE_MM = 6.0  # how far from a lucency bone counts as beside the screw [A]
 OFF_ENDPLATE_MM = 1.0  # a tip near a screw still ends this far inside the endplates [A]
 OFF_MIDLINE = 1.0 / 3.0  # of the way to the side: a tip nearer to the midline is on neither [A]
 LESION_CORE_MM = 2.0  # smallest ball about a lesion's centroid that counts as its core [A]
@@ -177,6 +182,51 @@ def screw_halo(case: Case, bone: Structure, axis: ScrewAxis, reference: Vector) 
     return replace(region, notes=(halo.note,))
 
 
+def beside_screw(
+    prepared: PreparedCase, bone: Structure, axis: ScrewAxis, place: Beside, axes: Rotation
+) -> TargetRegion:
+    """Return the bone of the body beside a shaft, outside its lucency (DOMAIN 1.2 T3).
+
+    A block along the part of the shaft that lies in the body (its front half where the body could
+    not be read), from the lucency's outer wall on, as wide as the lucency.
+    """
+    halo = halo_radius(axis, prepared.case.of_kind(Kind.HALO), bone)
+    shaft = axis.tip_mm - axis.head_mm
+    start = axis.head_mm + _share_before_body(prepared.bone(bone), axis) * shaft
+    outward = axes[0] if (axis.head_mm - axis.tip_mm) @ axes[0] > 0.0 else -axes[0]
+    if axis.side is not None:
+        outward = axes[0] if axis.side is Side.LEFT else -axes[0]
+    towards = {
+        Beside.MEDIAL: -outward, Beside.LATERAL: outward,
+        Beside.CRANIAL: axes[2], Beside.CAUDAL: -axes[2],
+    }[place]  # fmt: skip
+    along, aside, across = _axes_along(shaft, towards)[[2, 0, 1]]
+    near, half = halo.radius_mm, halo.radius_mm
+    normals = np.stack([along, -along, -aside, aside, across, -across])
+    points = np.stack([
+        axis.tip_mm, start, start + near * aside, start + (near + BESIDE_MM) * aside,
+        start + half * across, start - half * across,
+    ])  # fmt: skip
+    middle = 0.5 * (start + axis.tip_mm) + (near + 0.5 * BESIDE_MM) * aside
+    label = f"bone {place} of {axis.structure}"
+    return replace(_region(bone, label, normals, points, middle, axis), notes=(halo.note,))
+
+
+def _share_before_body(anatomy: VertebraAnatomy | Unavailable, axis: ScrewAxis) -> float:
+    """Return from where on a shaft its bone counts: 0 is the head, at most 0.75.
+
+    That is where the shaft is deep enough in the body for cement to keep off its posterior
+    quarter, or the shaft's middle where the body could not be read or the shaft ends before.
+    """
+    if isinstance(anatomy, Unavailable):
+        return 0.5
+    head, tip = anatomy.frame.points(np.stack([axis.head_mm, axis.tip_mm]))
+    start = (0.5 - BESIDE_FROM) * anatomy.body.depth_mm
+    if not tip[1] < start < head[1]:
+        return 0.5
+    return min(float((head[1] - start) / (head[1] - tip[1])), 0.75)
+
+
 def between_endplates(region: TargetRegion, anatomy: VertebraAnatomy | Unavailable) -> TargetRegion:
     """Cut a region to the bone between the endplates, so that no tip ends in a disc.
 
@@ -227,7 +277,7 @@ def bone_of(prepared: PreparedCase, spec: TargetSpec) -> Structure:
     match spec:
         case AnteriorBody(level=level):
             return prepared.case.bone_of_level(level, field_name="target.level")
-        case ScrewHalo(screw=name) | ScrewTip(screw=name):
+        case ScrewHalo(screw=name) | ScrewTip(screw=name) | BesideScrew(screw=name):
             axis = prepared.screw(name, field="target.screw")
             return prepared.nearest_bone(axis.head_mm + 0.7 * (axis.tip_mm - axis.head_mm))
         case CageInterface(cage=name, end=end):
@@ -256,17 +306,19 @@ def region_of(
         RequestError: If a structure it names is missing or of another kind.
     """
     match spec:
-        case AnteriorBody():
+        case AnteriorBody(intent=intent):
             anatomy = prepared.bone(bone)
-            return anatomy if isinstance(anatomy, Unavailable) else anterior_body(bone, anatomy)
-        case ScrewHalo(screw=name):
-            axis = prepared.screw(name, field="target.screw")
-            halo = screw_halo(prepared.case, bone, axis, axes[0])
-            return between_endplates(halo, prepared.bone(bone))
-        case ScrewTip(screw=name):
-            axis = prepared.screw(name, field="target.screw")
-            tip = ball(bone, f"tip of {name}", axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, axis)
-            return between_endplates(tip, prepared.bone(bone))
+            if isinstance(anatomy, Unavailable):
+                return anatomy
+            body = anterior_body(bone, anatomy)
+            return (
+                body
+                if intent is Intent.FRACTURE
+                else replace(body, label=f"{body.label} ({intent})")
+            )
+        case ScrewHalo() | ScrewTip() | BesideScrew():
+            near_screw = _screw_region(prepared, spec, bone, axes)
+            return between_endplates(near_screw, prepared.bone(bone))
         case CageInterface(cage=name, end=end):
             return cage_interface(bone, prepared.cage(name, field="target.cage"), end, axes[0])
         case Lesion(structure=name):
@@ -275,6 +327,24 @@ def region_of(
             return ball(bone, f"core of {name}", centre, depth, axes)
         case FreePoint(position_mm=position, tolerance_mm=tolerance):
             return ball(bone, "given point", position, tolerance, axes)
+
+
+def _screw_region(
+    prepared: PreparedCase,
+    spec: ScrewHalo | ScrewTip | BesideScrew,
+    bone: Structure,
+    axes: Rotation,
+) -> TargetRegion:
+    """Return the region of a target at a screw, before endplates cut it off."""
+    axis = prepared.screw(spec.screw, field="target.screw")
+    match spec:
+        case ScrewHalo():
+            return screw_halo(prepared.case, bone, axis, axes[0])
+        case ScrewTip():
+            label = f"tip of {spec.screw}"
+            return ball(bone, label, axis.tip_mm, TIP_NEIGHBOURHOOD_MM, axes, axis)
+        case BesideScrew(place=place):
+            return beside_screw(prepared, bone, axis, place, axes)
 
 
 def _lesion_core(prepared: PreparedCase, lesion: Structure) -> tuple[float, Point]:

@@ -18,7 +18,7 @@ from planner.needles.path import Path, path_length_mm
 from planner.policy import Policy, meant_to_pass
 from planner.question import Question
 from planner.reach import ends_in_target
-from planner.request import CageInterface, ScrewHalo, ScrewTip, TargetSpec
+from planner.request import BesideScrew, CageInterface, ScrewHalo, ScrewTip, TargetSpec
 from planner.result import Clearance
 from planner.scene_variant import REMOVED_MM, scene_with
 from planner.search.family import LineFamily, Numbers, line_family
@@ -75,7 +75,12 @@ def needed_by(question: Question, target: TargetSpec) -> frozenset[str]:
     """Name the metal that a target or a gate is told by, which nobody can take away from it."""
     needed: set[str] = set()
     match target:
-        case ScrewHalo(screw=name) | ScrewTip(screw=name) | CageInterface(cage=name):
+        case (
+            ScrewHalo(screw=name)
+            | ScrewTip(screw=name)
+            | BesideScrew(screw=name)
+            | CageInterface(cage=name)
+        ):
             needed.add(name)
     if question.bone.kind in {Kind.SACRUM, Kind.ILIUM}:
         # Gates there are planes across the screws of S1.

@@ -70,22 +70,28 @@ def halo_radius(axis: ScrewAxis, halos: Sequence[Structure], bone: Structure) ->
             does.
     """
     shaft = 0.5 * axis.diameter_mm
-    own = [
-        h for h in halos
-        if (h.level and (h.level, h.side) == (axis.level, axis.side)) or _around(h, axis)
-    ]  # fmt: skip
-    if not own:
+    own = own_halo(axis, halos)
+    if own is None:
         thickness, note = _thickness(axis, bone)
         return HaloRadius(radius_mm=shaft + thickness, modelled=True, note=note)
-    outer = _outer(own[0].mesh.vertices, axis)
+    outer = _outer(own.mesh.vertices, axis)
     if len(outer) == 0:  # long triangles
-        outer = _outer(surface_of(own[0].mesh).points, axis)
+        outer = _outer(surface_of(own.mesh).points, axis)
     if len(outer) == 0:
-        note = f"{own[0].name} does not surround {axis.structure}: {THICKNESS_MM} mm is assumed"
+        note = f"{own.name} does not surround {axis.structure}: {THICKNESS_MM} mm is assumed"
         return HaloRadius(radius_mm=shaft + THICKNESS_MM, modelled=True, note=note)
     radius = float(np.median(outer))
-    note = f"outer radius {radius:.1f} mm of the lucency {own[0].name}"
+    note = f"outer radius {radius:.1f} mm of the lucency {own.name}"
     return HaloRadius(radius_mm=radius, modelled=False, note=note)
+
+
+def own_halo(axis: ScrewAxis, halos: Sequence[Structure]) -> Structure | None:
+    """Return the segmented lucency of a screw: of its level and side, or about its shaft."""
+    own = (
+        h for h in halos
+        if (h.level and (h.level, h.side) == (axis.level, axis.side)) or _around(h, axis)
+    )  # fmt: skip
+    return next(own, None)
 
 
 def _outer(points: Points, axis: ScrewAxis) -> Float[np.ndarray, " k"]:
