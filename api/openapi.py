@@ -79,6 +79,9 @@ _TRAJECTORY = {
         "tolerance": {"type": ["object", "null"]},
         "breach_probability": {"type": "object"},
         "views": {"type": "array", "items": {"$ref": _REF.format(model="View")}},
+        "cement": {"type": ["object", "null"], "description": "guidance for filling; no order"},
+        "tamp": {"type": ["object", "null"]},
+        "halo_overlap": {"type": ["number", "null"], "minimum": 0.0, "maximum": 1.0},
         "second_arc": {
             "type": ["object", "null"],
             "description": "A curved needle turned in its cannula, to the midline's other side",

@@ -25,11 +25,14 @@ from planner.request import (
     DEFAULT_C_ARM,
     AnteriorBody,
     Approach,
+    Beside,
+    BesideScrew,
     CageEnd,
     CageInterface,
     ErrorProfile,
     EvaluationRequest,
     FreePoint,
+    Intent,
     Lesion,
     PlanRequest,
     ScrewHalo,
@@ -88,10 +91,11 @@ class AnteriorBodyDocument(Document):
 
     type: Literal["anterior_body"]
     level: LevelName
+    intent: Intent = Intent.FRACTURE
 
     def spec(self) -> TargetSpec:
         """Return the target."""
-        return AnteriorBody(level=self.level)
+        return AnteriorBody(level=self.level, intent=self.intent)
 
 
 class ScrewHaloDocument(Document):
@@ -114,6 +118,18 @@ class ScrewTipDocument(Document):
     def spec(self) -> TargetSpec:
         """Return the target."""
         return ScrewTip(screw=self.screw)
+
+
+class BesideScrewDocument(Document):
+    """The bone of the body next to a screw's shaft, outside its lucency, on one side of it."""
+
+    type: Literal["beside_screw"]
+    screw: Name
+    place: Beside = Beside.MEDIAL
+
+    def spec(self) -> TargetSpec:
+        """Return the target."""
+        return BesideScrew(screw=self.screw, place=self.place)
 
 
 class CageInterfaceDocument(Document):
@@ -158,6 +174,7 @@ TargetDocument: TypeAlias = Annotated[
     AnteriorBodyDocument
     | ScrewHaloDocument
     | ScrewTipDocument
+    | BesideScrewDocument
     | CageInterfaceDocument
     | LesionDocument
     | PointDocument,

@@ -7,6 +7,7 @@ import numpy as np
 
 from api.schemas import (
     AnteriorBodyDocument,
+    BesideScrewDocument,
     CageInterfaceDocument,
     LesionDocument,
     ScrewHaloDocument,
@@ -18,9 +19,17 @@ from planner.case import Case, Kind, Side, Structure
 from planner.errors import RequestError
 
 SHORT_FORMS = (
-    "anterior_body:L3, screw_halo:NAME, screw_tip:NAME, cage_interface:NAME:cranial, "
-    "lesion:NAME or point:x,y,z[:tolerance]"
+    "anterior_body:L3[:prophylactic], screw_halo:NAME, screw_tip:NAME, "
+    "beside_screw:NAME[:medial], cage_interface:NAME:cranial, lesion:NAME or "
+    "point:x,y,z[:tolerance]"
 )
+# The fields of each target but a point, in the order of its short form.
+_FIELDS = {
+    "anterior_body": ("level", "intent"), "screw_halo": ("screw",), "screw_tip": ("screw",),
+    "beside_screw": ("screw", "place"), "cage_interface": ("cage", "end"),
+    "lesion": ("structure",),
+}  # fmt: skip
+_OPTIONAL = {"intent", "place"}
 _NO_SURFACE = TriangleMesh(
     vertices=np.empty((0, 3)), faces=np.empty((0, 3), dtype=np.int64), is_closed=False
 )
@@ -32,27 +41,23 @@ def target_from_short_form(text: str) -> dict[str, Any]:
     Raises:
         RequestError: If it is none of the short forms.
     """
-    kind, _, rest = text.partition(":")
-    match kind, rest.split(":"):
-        case "anterior_body", [level]:
-            return {"type": kind, "level": level}
-        case (("screw_halo" | "screw_tip"), [screw]):
-            return {"type": kind, "screw": screw}
-        case "cage_interface", [cage, end]:
-            return {"type": kind, "cage": cage, "end": end}
-        case "lesion", [structure]:
-            return {"type": kind, "structure": structure}
-        case "point", [position]:
-            return {"type": kind, "position_mm": position_from_text(position, field="target")}
-        case "point", [position, tolerance]:
-            return {
-                "type": kind,
-                "position_mm": position_from_text(position, field="target"),
-                "tolerance_mm": _number(tolerance, field="target"),
-            }
-    raise RequestError(
-        f"{text[:100]!r} is not a target; write {SHORT_FORMS}", field="target", code="bad-target"
-    )
+    kind, *parts = text.split(":")
+    if kind == "point" and len(parts) in {1, 2}:
+        point: dict[str, Any] = {
+            "type": kind,
+            "position_mm": position_from_text(parts[0], field="target"),
+        }
+        if len(parts) == 2:
+            point["tolerance_mm"] = _number(parts[1], field="target")
+        return point
+    names = _FIELDS.get(kind, ())
+    needed = [name for name in names if name not in _OPTIONAL]
+    if not names or not len(needed) <= len(parts) <= len(names):
+        raise RequestError(
+            f"{text[:100]!r} is not a target; write {SHORT_FORMS}",
+            field="target", code="bad-target",
+        )  # fmt: skip
+    return {"type": kind, **dict(zip(names, parts, strict=False))}
 
 
 def position_from_text(text: str, *, field: str) -> list[float]:
@@ -93,7 +98,11 @@ def require_target(target: TargetDocument, structures: Sequence[dict[str, Any]])
     match target:
         case AnteriorBodyDocument(level=level):
             case.bone_of_level(level, field_name="target.level")
-        case ScrewHaloDocument(screw=name) | ScrewTipDocument(screw=name):
+        case (
+            ScrewHaloDocument(screw=name)
+            | ScrewTipDocument(screw=name)
+            | BesideScrewDocument(screw=name)
+        ):
             _require_kind(case, name, Kind.SCREW, "target.screw")
         case CageInterfaceDocument(cage=name):
             _require_kind(case, name, Kind.CAGE, "target.cage")

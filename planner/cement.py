@@ -13,13 +13,13 @@ from planner.anatomy.halo import FROM as HALO_FROM
 from planner.anatomy.halo import halo_radius
 from planner.anatomy.model import ScrewAxis, VertebraAnatomy
 from planner.anatomy.slices import frame_along
+from planner.anatomy.zones import POSTERIOR_QUARTER, basivertebral_zone, depth_fraction
 from planner.case import Kind
 from planner.coverage import (
     MM3_PER_ML,
     BodySpace,
     body_space,
     coverage,
-    depth_fraction,
 )
 from planner.question import Question
 from planner.request import (
@@ -36,8 +36,6 @@ from planner.treatment import CementGuidance, Goal, StopSurface
 
 BODY_SHARES = (0.15, 0.25)  # of the body's volume, to restore strength [M] (DOMAIN 6.1)
 ANCHOR_ML = (0.5, 1.0)  # beyond a lucency, into the bone around it [A] (DOMAIN 6.3)
-POSTERIOR_QUARTER = 0.25  # depth fraction where filling stops (DOMAIN 2.5)
-VEIN_ZONE_MM = 5.0  # about the middle of the posterior wall (DOMAIN 6.4)
 
 
 def cement_guidance(question: Question, tips_mm: Sequence[Point]) -> CementGuidance | None:
@@ -186,14 +184,13 @@ def _ring_gap(question: Question, axis: ScrewAxis, tips_mm: Sequence[Point]) -> 
 def _parts_of_body(
     question: Question, anatomy: VertebraAnatomy, tips_mm: Sequence[Point]
 ) -> list[StopSurface]:
-    body = anatomy.body
+    body, zone = anatomy.body, basivertebral_zone(anatomy)
     tips = anatomy.frame.points(np.stack(list(tips_mm)))
-    depth = depth_fraction(body, tips)
-    wall = np.array([0.0, 0.5 * body.depth_mm, 0.0])
+    depths = [depth_fraction(anatomy, tip) for tip in tips_mm]
+    quarter = (min(depths) - POSTERIOR_QUARTER) * body.depth_mm
+    front = (1.0 - max(depths)) * body.depth_mm
+    vein = min(float(np.linalg.norm(tip - zone.centre_mm)) for tip in tips_mm) - zone.radius_mm
     broken = question.prepared.case.findings.get(anatomy.level, {}).get("endplate_broken")
-    quarter = float(((depth - POSTERIOR_QUARTER) * body.depth_mm).min())
-    vein = float(np.linalg.norm(tips - wall, axis=1).min()) - VEIN_ZONE_MM
-    front = float(((1.0 - depth) * body.depth_mm).min())
     found = [
         StopSurface(name="posterior quarter of the body", distance_mm=quarter, stops=True),
         StopSurface(name="basivertebral vein", distance_mm=vein, stops=True),

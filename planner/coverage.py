@@ -13,7 +13,7 @@ import shapely
 from jaxtyping import Bool, Float
 
 from geometry.arrays import Point, Points
-from planner.anatomy.model import Body, ScrewAxis, VertebraAnatomy
+from planner.anatomy.model import ScrewAxis, VertebraAnatomy
 from planner.treatment import Coverage
 
 GRID_MM = 1.0  # of the points that stand for the body
@@ -82,7 +82,7 @@ def coverage(space: BodySpace, spread: Float[np.ndarray, " n"], volume_ml: float
     """Return how a volume would lie in a body, by the model of this module."""
     body, filled = space.anatomy.body, space.filled(spread, volume_ml)
     x, _, z = space.points_mm.T
-    depth = depth_fraction(body, space.points_mm)
+    depth = (0.5 * body.depth_mm - space.points_mm[:, 1]) / body.depth_mm
     front = depth >= ANTERIOR_FROM
 
     def share(half: Bool[np.ndarray, " n"]) -> float:
@@ -100,11 +100,6 @@ def coverage(space: BodySpace, spread: Float[np.ndarray, " n"], volume_ml: float
         touches_superior=_touches(fill, body.superior_mm, body.superior_normal),
         touches_inferior=_touches(fill, body.inferior_mm, body.inferior_normal),
     )  # fmt: skip
-
-
-def depth_fraction(body: Body, points_mm: Points) -> Float[np.ndarray, " n"]:
-    """Return how deep points lie: 0 at the posterior wall, 1 at the anterior cortex."""
-    return (0.5 * body.depth_mm - points_mm[:, 1]) / body.depth_mm
 
 
 def _middles(half_mm: float) -> Float[np.ndarray, " n"]:

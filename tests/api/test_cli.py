@@ -138,6 +138,12 @@ def test_a_bone_that_cannot_be_read_is_reported_and_still_measured(
 
 SHORT_FORMS: list[tuple[str, dict[str, Any]]] = [
     ("anterior_body:L3", {"type": "anterior_body", "level": "L3"}),
+    (
+        "anterior_body:L3:prophylactic",
+        {"type": "anterior_body", "level": "L3", "intent": "prophylactic"},
+    ),
+    ("beside_screw:s", {"type": "beside_screw", "screw": "s"}),
+    ("beside_screw:s:cranial", {"type": "beside_screw", "screw": "s", "place": "cranial"}),
     ("screw_halo:screw_L3_L", {"type": "screw_halo", "screw": "screw_L3_L"}),
     ("screw_tip:s", {"type": "screw_tip", "screw": "s"}),
     ("cage_interface:c:cranial", {"type": "cage_interface", "cage": "c", "end": "cranial"}),
