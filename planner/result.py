@@ -38,6 +38,7 @@ class ViewRole(StrEnum):
     TRUE_LATERAL = "true_lateral"
     THROW_OFF_AP = "throw_off_ap"
     THROW_OFF_LATERAL = "throw_off_lateral"
+    POSTERIOR_WALL = "posterior_wall"
     FORAMEN = "foramen"
 
 

@@ -24,14 +24,15 @@ _LETTERS = {
     ViewRole.TRUE_LATERAL: "L",
     ViewRole.THROW_OFF_AP: "a",
     ViewRole.THROW_OFF_LATERAL: "l",
+    ViewRole.POSTERIOR_WALL: "W",
     ViewRole.FORAMEN: "F",
     ViewRole.PROGRESS: "P",
     ViewRole.BULLS_EYE: "N",
 }
 LEGEND = (
     "Map: console angles, primary across, secondary up; green is in reach. N down the needle, S "
-    "down the screw, A and L true AP and lateral, a and l thrown off, F foramen. Dots: every view "
-    "square to the needle, filled where in reach; P is the one chosen."
+    "down the screw, A and L true AP and lateral, a and l thrown off, W posterior wall, F foramen. "
+    "Dots: every view square to the needle, filled where in reach; P is the one chosen."
 )
 
 Pixel = tuple[float, float]

@@ -42,7 +42,8 @@ PICTURE_WIDTH = 560  # pixels of a thumbnail on the page
 QUALITY = 80  # of a JPEG
 FONT, BOLD = "Sheet", "Sheet-Bold"
 _PICTURES = (
-    ViewRole.BULLS_EYE, ViewRole.TRUE_AP, ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL,
+    ViewRole.BULLS_EYE, ViewRole.TRUE_AP, ViewRole.TRUE_LATERAL, ViewRole.POSTERIOR_WALL,
+    ViewRole.THROW_OFF_LATERAL,
     ViewRole.PROGRESS,
 )  # fmt: skip
 _MOST_PICTURES = 4

@@ -14,6 +14,7 @@ ROLES = {
     ViewRole.SCREW_BULLS_EYE: "Bull's-eye of the screw",
     ViewRole.PROGRESS: "Progress",
     ViewRole.THROW_OFF_LATERAL: "Throw-off, lateral",
+    ViewRole.POSTERIOR_WALL: "Posterior wall",
     ViewRole.THROW_OFF_AP: "Throw-off, AP",
     ViewRole.TRUE_AP: "True AP of the level",
     ViewRole.TRUE_LATERAL: "True lateral of the level",

@@ -217,7 +217,10 @@ def _plan_b(plan: Plan, trajectory: Trajectory) -> Iterator[str]:
 
 def _cone_beam(views: Sequence[View]) -> str:
     """Say when to take a cone-beam CT: when position is unclear (DOMAIN 1.4 D15)."""
-    told_by = (ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL, ViewRole.PROGRESS)
+    told_by = (
+        ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL, ViewRole.POSTERIOR_WALL,
+        ViewRole.PROGRESS,
+    )  # fmt: skip
     clear = [
         view
         for view in views

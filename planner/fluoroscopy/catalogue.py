@@ -6,6 +6,7 @@ planner defaults, not any maker's; the others name where they were read (DOMAIN 
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from planner.errors import RequestError
@@ -17,52 +18,47 @@ def _range(low_deg: float, high_deg: float) -> tuple[float, float]:
     return math.radians(low_deg), math.radians(high_deg)
 
 
-_GENERIC_LATERAL = CArm(
-    name="generic-lateral-plane", description="lateral plane of a biplane unit",
-    primary_rad=_range(65.0, 115.0), secondary_rad=_range(-30.0, 30.0),
+_GENERIC_FLOOR = CArm(
+    name="generic-floor", description="floor-standing angiography unit, frontal plane",
+    primary_rad=_range(-100.0, 100.0), secondary_rad=_range(-45.0, 45.0),
     source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-    source="planner default [A], DOMAIN 5.4", mount="biplane",
+    source="planner default [A], DOMAIN 5.4", mount="floor",
+)  # fmt: skip
+_GENERIC_LATERAL = replace(
+    _GENERIC_FLOOR, name="generic-lateral-plane", description="lateral plane of a biplane unit",
+    primary_rad=_range(65.0, 115.0), secondary_rad=_range(-30.0, 30.0), mount="biplane",
+)  # fmt: skip
+_INNOVA_FRONTAL = CArm(
+    name="innova-3131-frontal", description="GE Innova 3131, frontal plane",
+    primary_rad=_range(-117.0, 105.0), secondary_rad=_range(-45.0, 50.0),
+    source_to_isocentre_mm=720.0, source_to_detector_mm=1190.0,
+    source="[R:SlicerHeart], DOMAIN 5.4", mount="floor",
+)  # fmt: skip
+_INNOVA_LATERAL = CArm(
+    name="innova-3131-lateral", description="GE Innova 3131, lateral plane",
+    primary_rad=_range(2.0, 115.0), secondary_rad=_range(-90.0, 45.0),
+    source_to_isocentre_mm=795.0, source_to_detector_mm=1105.0,
+    source="[R:SlicerHeart], DOMAIN 5.4; middle of 710-880 and of 840-1370 mm", mount="biplane",
 )  # fmt: skip
 
 _ENTRIES = (
-    CArm(
-        name="generic-floor", description="floor-standing angiography unit, frontal plane",
-        primary_rad=_range(-100.0, 100.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-        source="planner default [A], DOMAIN 5.4", mount="floor",
-    ),
-    CArm(
-        name="generic-ceiling", description="ceiling-hung angiography unit, frontal plane",
-        primary_rad=_range(-120.0, 120.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
+    _GENERIC_FLOOR,
+    replace(
+        _GENERIC_FLOOR, name="generic-ceiling",
+        description="ceiling-hung angiography unit, frontal plane",
+        primary_rad=_range(-120.0, 120.0), mount="ceiling",
         source="planner default [A]: as generic-floor, with 20 degrees more rotation either way",
-        mount="ceiling",
     ),
-    CArm(
-        name="generic-biplane", description="biplane angiography unit, both planes",
-        primary_rad=_range(-100.0, 100.0), secondary_rad=_range(-45.0, 45.0),
-        source_to_isocentre_mm=750.0, source_to_detector_mm=1050.0,
-        source="planner default [A], DOMAIN 5.4", mount="biplane", lateral=_GENERIC_LATERAL,
+    replace(
+        _GENERIC_FLOOR, name="generic-biplane",
+        description="biplane angiography unit, both planes", mount="biplane",
+        lateral=_GENERIC_LATERAL,
     ),
     _GENERIC_LATERAL,
-    CArm(
-        name="innova-3131-frontal", description="GE Innova 3131, frontal plane",
-        primary_rad=_range(-117.0, 105.0), secondary_rad=_range(-45.0, 50.0),
-        source_to_isocentre_mm=720.0, source_to_detector_mm=1190.0,
-        source="[R:SlicerHeart], DOMAIN 5.4", mount="floor",
-    ),
-    CArm(
-        name="innova-3131-biplane", description="GE Innova 3131, both planes",
-        primary_rad=_range(-117.0, 105.0), secondary_rad=_range(-45.0, 50.0),
-        source_to_isocentre_mm=720.0, source_to_detector_mm=1190.0,
-        source="[R:SlicerHeart], DOMAIN 5.4", mount="biplane",
-        lateral=CArm(
-            name="innova-3131-lateral", description="GE Innova 3131, lateral plane",
-            primary_rad=_range(2.0, 115.0), secondary_rad=_range(-90.0, 45.0),
-            source_to_isocentre_mm=795.0, source_to_detector_mm=1105.0,
-            source="[R:SlicerHeart], DOMAIN 5.4; middle of 710-880 and of 840-1370 mm",
-            mount="biplane",
-        ),
+    _INNOVA_FRONTAL,
+    replace(
+        _INNOVA_FRONTAL, name="innova-3131-biplane", description="GE Innova 3131, both planes",
+        mount="biplane", lateral=_INNOVA_LATERAL,
     ),
     CArm(
         name="cios-mobile", description="Siemens Cios mobile C-arm from the side of the table",

@@ -28,7 +28,8 @@ _DRAWN, _MOST_DRAWN = 160, 16_000  # at a time; fewer points will do in a sliver
 WALL_POINTS = (3, 10)  # across and along the posterior wall
 WALL_SHARE = 0.5  # of the body's width and height that counts as its posterior wall [A]
 # Of the overall share [A]: the tip first, then what it goes to and what it must not enter.
-WEIGHTS = {"tip": 0.5, "target": 0.25, "posterior_wall": 0.25}
+WEIGHTS = (0.5, 0.25, 0.25)
+WALL_ALONE = (0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,11 +40,13 @@ class Marks:
         tip_mm: Along the axis of the needle's last piece; the tip itself comes last.
         target_mm: Spread through the target; empty where there is none.
         wall_mm: On the posterior wall of the body; empty where it could not be derived.
+        worth: What tip, target and wall count for in the overall share, of those there are.
     """
 
     tip_mm: Float[np.ndarray, "t 3"]
     target_mm: Float[np.ndarray, "g 3"]
     wall_mm: Float[np.ndarray, "w 3"]
+    worth: tuple[float, float, float] = WEIGHTS
 
     @property
     def anatomy_mm(self) -> Points:
@@ -52,11 +55,10 @@ class Marks:
 
     def weights(self) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " a"]]:
         """Return what every point of the tip, and of the anatomy, adds to the overall share."""
-        parts = {"tip": self.tip_mm, "target": self.target_mm, "posterior_wall": self.wall_mm}
-        total = sum(WEIGHTS[name] for name, points in parts.items() if len(points))
+        parts = list(zip((self.tip_mm, self.target_mm, self.wall_mm), self.worth, strict=True))
+        total = sum(worth for points, worth in parts if len(points))
         tip, target, wall = (
-            np.full(len(points), WEIGHTS[name] / total / max(1, len(points)))
-            for name, points in parts.items()
+            np.full(len(points), worth / total / max(1, len(points))) for points, worth in parts
         )
         return tip, np.concatenate([target, wall])
 

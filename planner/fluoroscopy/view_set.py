@@ -3,8 +3,9 @@
 Which views there are is in ``views``; the search for the least hidden ones in ``throw_off``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from geometry.exact import MeshDistance
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.case import HARDWARE, PatientPosition, Side
 from planner.fluoroscopy.c_arm import CArm
-from planner.fluoroscopy.marks import Marks, hidden_by, marks_of
+from planner.fluoroscopy.marks import WALL_ALONE, Marks, hidden_by, marks_of
 from planner.fluoroscopy.throw_off import (
     STEP_DEG,
     Found,
+    Zone,
     ap_zone,
     lateral_zone,
     shadows_of,
@@ -35,6 +37,7 @@ from planner.prepared import PreparedCase
 from planner.result import View, ViewRole
 from planner.target import TargetRegion
 
+ZoneAbout: TypeAlias = Callable[[Rotation], Zone]
 WALL_MUCH_HIDDEN = 0.25  # share of the posterior wall from which a person is warned [A]
 
 
@@ -85,39 +88,57 @@ def views_of(subject: Subject) -> tuple[View, ...]:
     metal = subject.prepared.given.of_kind(*HARDWARE)
     bone = subject.prepared.bone(subject.prepared.given.structure(subject.bone))
     marks = marks_of(subject.path, subject.region, bone, subject.axes)
-    views = list(_plain_views(subject))
-    nearby: dict[ViewRole, float] = {}
-    for true_role, role, found in _thrown_off(subject, marks) if metal else ():
-        view = view_along(role, found.beam, subject.c_arm, subject.position)
-        views.append(replace(view, resolution_rad=float(np.radians(STEP_DEG))))
-        nearby |= {role: found.nearby, true_role: found.true_nearby}
     distances = [subject.prepared.distance(structure) for structure in metal]
-    measured = [_measured(subject, distances, marks, v, nearby.get(v.role)) for v in views]
-    return tuple(_with_partners(subject, measured))
+
+    def measured(view: View, nearby: float | None = None) -> View:
+        return _measured(subject, distances, marks, view, nearby)
+
+    thrown = list(_thrown_off(subject, marks)) if metal else []
+    nearby = {true_role: found.true_nearby for true_role, _, found in thrown}
+    views = [measured(view, nearby.get(view.role)) for view in _plain_views(subject)]
+    views += [measured(_searched(subject, role, f), f.nearby) for _, role, f in thrown]
+    if any(v.role is ViewRole.TRUE_LATERAL and wall_hidden(v) >= WALL_MUCH_HIDDEN for v in views):
+        wall = _least_hidden(subject, replace(marks, worth=WALL_ALONE), lateral_zone)
+        if wall is not None:
+            views.append(measured(_searched(subject, ViewRole.POSTERIOR_WALL, wall)))
+    return tuple(_with_partners(subject, views))
 
 
 def _thrown_off(subject: Subject, marks: Marks) -> Iterator[tuple[ViewRole, ViewRole, Found]]:
-    """Yield the least hidden views near AP and lateral, with the true view's role and their own.
+    """Yield the least hidden views near AP and lateral, with the true view's role and their own."""
+    for true_role, role, zone_about in (
+        (ViewRole.TRUE_AP, ViewRole.THROW_OFF_AP, ap_zone),
+        (ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL, lateral_zone),
+    ):
+        found = _least_hidden(subject, marks, zone_about)
+        if found is not None:
+            yield true_role, role, found
+
+
+def _least_hidden(subject: Subject, marks: Marks, zone_about: ZoneAbout) -> Found | None:
+    """Return the view of a zone that hides least of the marks, by what they are worth.
 
     What the anatomy's points are blocked by is kept with the case: it is the same for all paths.
     """
     metal = [s.mesh for s in subject.prepared.given.of_kind(*HARDWARE)]
-    zones = (ap_zone(subject.axes), lateral_zone(subject.axes))
     key = ("shadows", marks.anatomy_mm.tobytes(), subject.axes.tobytes())
-    kept = subject.prepared.kept(
-        key, lambda: [shadows_of(metal, marks.anatomy_mm, zone) for zone in zones]
+    anatomy = subject.prepared.kept(
+        key,
+        lambda: {
+            about: shadows_of(metal, marks.anatomy_mm, about(subject.axes))
+            for about in (ap_zone, lateral_zone)
+        },
     )
-    roles = (
-        (ViewRole.TRUE_AP, ViewRole.THROW_OFF_AP),
-        (ViewRole.TRUE_LATERAL, ViewRole.THROW_OFF_LATERAL),
-    )
-    for (true_role, role), zone, anatomy in zip(roles, zones, kept, strict=True):
-        found = throw_off(
-            zone, marks, (shadows_of(metal, marks.tip_mm, zone), anatomy),
-            needle=subject.direction, c_arm=subject.c_arm, position=subject.position,
-        )  # fmt: skip
-        if found is not None:
-            yield true_role, role, found
+    zone = zone_about(subject.axes)
+    return throw_off(
+        zone, marks, (shadows_of(metal, marks.tip_mm, zone), anatomy[zone_about]),
+        needle=subject.direction, c_arm=subject.c_arm, position=subject.position,
+    )  # fmt: skip
+
+
+def _searched(subject: Subject, role: ViewRole, found: Found) -> View:
+    view = view_along(role, found.beam, subject.c_arm, subject.position)
+    return replace(view, resolution_rad=float(np.radians(STEP_DEG)))
 
 
 def _plain_views(subject: Subject) -> Iterator[View]:
@@ -159,20 +180,23 @@ def _with_partners(subject: Subject, views: list[View]) -> Iterator[View]:
         yield replace(view, together_with=partners)
 
 
+def wall_hidden(view: View) -> float:
+    """Return the share of the posterior wall that metal hides in a view; 0 where it is unknown."""
+    hidden = view.hidden
+    return 0.0 if hidden is None or hidden.posterior_wall is None else hidden.posterior_wall
+
+
 def view_cautions(views: tuple[View, ...]) -> list[str]:
-    """Say where the true lateral hides the posterior wall, and which view shows most of it."""
-    walls = {
-        view.role: view.hidden.posterior_wall
-        for view in views
-        if view.hidden is not None and view.hidden.posterior_wall is not None
-    }
-    lost = walls.get(ViewRole.TRUE_LATERAL, 0.0)
+    """Say where the true lateral hides the posterior wall, and in which view it is seen best."""
+    shown = {view.role: view for view in views}
+    lateral = shown.get(ViewRole.TRUE_LATERAL)
+    lost = 0.0 if lateral is None else wall_hidden(lateral)
     if lost < WALL_MUCH_HIDDEN:
         return []
     said = f"metal hides {lost:.0%} of the posterior wall in the true lateral view"
-    instead = next((v for v in views if v.role is ViewRole.THROW_OFF_LATERAL), None)
+    instead = shown.get(ViewRole.POSTERIOR_WALL)
     if instead is None:
         return [f"{said}, and no view near it is within reach"]
-    if walls[instead.role] >= lost:
-        return [f"{said}, and no view near it shows more"]
-    return [f"{said}; {instead.label} hides {walls[instead.role]:.0%}"]
+    if wall_hidden(instead) >= lost:
+        return [f"{said}, and no view near it is better"]
+    return [f"{said}; it is seen best in {instead.label}, which hides {wall_hidden(instead):.0%}"]

@@ -8,8 +8,8 @@ import shapely
 import trimesh
 from jaxtyping import Float
 from PIL import Image, ImageDraw
-from scipy.ndimage import maximum_filter
 
+from benchmarks.degrees import weighed
 from geometry.arrays import Points, Vector, frozen, unit
 from geometry.exact import MeshDistance
 from geometry.mesh import TriangleMesh, triangle_mesh
@@ -18,10 +18,6 @@ from planner.case import PatientPosition
 from planner.fluoroscopy.catalogue import c_arm_named
 from planner.fluoroscopy.marks import Marks, covered, hidden_by
 from planner.fluoroscopy.throw_off import (
-    AROUND_DEG,
-    SHORT_COST,
-    SMEAR_COST,
-    TILT_COST,
     WIDEST_DEG,
     Found,
     Zone,
@@ -74,11 +70,7 @@ def found_in(
 
 
 def cone(beam: Vector, isocentre: Vector) -> ConeBeam:
-    return ConeBeam(
-        direction=frozen(beam), isocentre_mm=isocentre,
-        source_to_isocentre_mm=FLOOR.source_to_isocentre_mm,
-        source_to_detector_mm=FLOOR.source_to_detector_mm,
-    )  # fmt: skip
+    return FLOOR.cone(beam, isocentre, PRONE)
 
 
 def counted(
@@ -112,34 +104,6 @@ def counted(
     return shares
 
 
-def slow_cost(zone: Zone, marks: Marks, needle: Vector) -> float:
-    """The least cost over every whole degree, all of it by counting pixels."""
-    widest = WIDEST_DEG + AROUND_DEG
-    turned = np.radians(np.arange(-widest, widest + 1.0))
-    tilt, turn = (grid.ravel() for grid in np.meshgrid(turned, turned, indexing="ij"))
-    t, s, e = zone.axes
-    level = np.outer(np.cos(turn), e) + np.outer(np.sin(turn), t)
-    beams = np.cos(tilt)[:, None] * level + np.outer(np.sin(tilt), s)
-    near = beams @ e >= math.cos(math.radians(WIDEST_DEG)) - 1e-9
-    here, there = (
-        np.array([FLOOR.reaches(end, PRONE) for end in ends]) for ends in (beams, -beams)
-    )
-    ends = np.where((~here & there)[:, None], -beams, beams)
-    cost = (
-        SHORT_COST * (1.0 - np.linalg.norm(np.cross(beams, needle), axis=1))
-        + SMEAR_COST * np.abs(beams @ zone.keep_square)
-        + TILT_COST * np.linalg.norm(np.cross(beams, e), axis=1)
-    )
-    hidden = np.zeros(len(beams))
-    matters = beams @ e >= math.cos(math.radians(WIDEST_DEG + AROUND_DEG + 1))
-    hidden[matters] = counted(marks, ends[matters], marks.tip_mm[-1])
-    offsets = np.arange(-AROUND_DEG, AROUND_DEG + 1)
-    disc = offsets[:, None] ** 2 + offsets[None, :] ** 2 <= AROUND_DEG**2
-    nearby = maximum_filter(hidden.reshape(len(turned), -1), footprint=disc, mode="nearest").ravel()
-    cost += 0.5 * (hidden + nearby)
-    return float(cost[near & (here | there)].min())
-
-
 @pytest.mark.parametrize(
     ("zone", "tip", "entry"),
     [
@@ -155,7 +119,11 @@ def test_no_view_found_by_counting_pixels_is_better(
     needle = unit(np.array(tip) - np.array(entry))
     best = found_in(zone, marks, needle)
     assert best is not None
-    assert best.cost == pytest.approx(slow_cost(zone, marks, needle), abs=0.02)
+    every = weighed(
+        zone, needle, FLOOR, PRONE, lambda beams: counted(marks, beams, marks.tip_mm[-1])
+    )
+    assert best.cost == pytest.approx(every.least, abs=0.02)
+    assert every.cost_of(best.beam) <= every.least + 0.02
 
 
 def test_a_point_is_covered_exactly_where_it_falls_on_a_silhouette(

@@ -8,12 +8,13 @@ import pytest
 
 from geometry.arrays import frozen
 from planner.anatomy.model import Unavailable, VertebraAnatomy
-from planner.case import Kind, PatientPosition, Side
+from planner.case import HARDWARE, Kind, PatientPosition, Side
 from planner.case_io import load_case
 from planner.fluoroscopy.c_arm import beam_from_angles, tilted_angles
 from planner.fluoroscopy.catalogue import c_arm_named
+from planner.fluoroscopy.marks import covered, marks_of
 from planner.fluoroscopy.throw_off import SHORT_COST
-from planner.fluoroscopy.view_set import Subject, view_cautions, views_of
+from planner.fluoroscopy.view_set import Subject, view_cautions, views_of, wall_hidden
 from planner.fluoroscopy.views import beam_of
 from planner.needles.path import Line
 from planner.prepared import PreparedCase
@@ -127,9 +128,29 @@ def test_a_hidden_posterior_wall_is_said_with_the_view_that_shows_more(
     assert lateral.posterior_wall >= 0.25
     [said] = view_cautions(tuple(views.values()))
     assert f"{lateral.posterior_wall:.0%} of the posterior wall" in said
-    assert views[ViewRole.THROW_OFF_LATERAL].label in said
-    without = tuple(v for v in views.values() if v.role is not ViewRole.THROW_OFF_LATERAL)
+    assert views[ViewRole.POSTERIOR_WALL].label in said
+    without = tuple(v for v in views.values() if v.role is not ViewRole.POSTERIOR_WALL)
     assert view_cautions(without)[0].endswith("no view near it is within reach")
+
+
+def test_the_view_of_the_wall_hides_no_more_of_it_than_any_tilt_of_the_lateral(
+    prepared: PreparedCase, views: dict[ViewRole, View]
+) -> None:
+    asked = subject(prepared)
+    metal = [prepared.distance(s) for s in prepared.given.of_kind(*HARDWARE)]
+    bone = prepared.bone(prepared.given.structure(asked.bone))
+    marks = marks_of(asked.path, asked.region, bone, asked.axes)
+    left, _, superior = asked.axes
+    least = 1.0
+    for tilt in np.radians(np.arange(-45.0, 46.0, 3.0)):
+        beam = np.cos(tilt) * left + np.sin(tilt) * superior
+        if asked.c_arm.reaches(beam, asked.position):
+            cone = asked.c_arm.cone(beam, marks.tip_mm[-1], asked.position)
+            least = min(least, float(covered(metal, marks.wall_mm, cone).mean()))
+    best = wall_hidden(views[ViewRole.POSTERIOR_WALL])
+    # It weighs the worst within 4 degrees and the tilt as well, by up to so much.
+    assert best <= least + 0.1
+    assert best < wall_hidden(views[ViewRole.TRUE_LATERAL])
 
 
 def test_without_metal_nothing_is_hidden_and_nothing_thrown_off(prepared: PreparedCase) -> None:
