@@ -21,7 +21,7 @@ from benchmarks.scenes import NEEDLE, TARGET, Surroundings
 from benchmarks.timing import FULL, QUICK, Pace, middle, timed
 from geometry.arrays import Points, Vector, unit
 from geometry.mesh import TriangleMesh
-from geometry.projection import chord_lengths
+from geometry.projection import chord_lengths, together
 from planner.case import HARDWARE, Kind
 from planner.case_io import load_case
 from planner.fluoroscopy.marks import Marks, marks_of
@@ -114,7 +114,8 @@ def _compared(needle: Needle, zone: Zone, pace: Pace) -> tuple[tuple[Cell, ...],
         return throw_off(zone, marks, blocked, needle=along, c_arm=arm, position=lies)
 
     def by_pixels() -> Weighed:
-        joined = _joined(metal)
+        vertices, faces = together(metal)
+        joined = TriangleMesh(vertices=vertices, faces=faces, is_closed=True)
         return weighed(zone, along, arm, lies, lambda ends: _hidden(question, marks, ends, joined))
 
     search()  # compiled
@@ -150,13 +151,6 @@ def _counted(question: Question, marks: Marks, beam: Vector, metal: TriangleMesh
 
 def _pixels(flat: Float[np.ndarray, "n 2"]) -> np.ndarray:
     return np.clip(np.floor(flat + PIXELS / 2.0), 0, PIXELS - 1).astype(np.int64).T
-
-
-def _joined(meshes: list[TriangleMesh]) -> TriangleMesh:
-    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
-    vertices: Points = np.concatenate([mesh.vertices for mesh in meshes])
-    faces = np.concatenate([m.faces + n for m, n in zip(meshes, starts, strict=False)])
-    return TriangleMesh(vertices=vertices, faces=faces, is_closed=True)
 
 
 def first_needle(folder: Path) -> Needle:

@@ -188,7 +188,7 @@ def shadows(
     meshes: Sequence[TriangleMesh], points: Points, axes: Rotation, *, half: float, cells: int
 ) -> Shadows:
     """Find which lines through each point meet any of the meshes, to ``cells`` squared lines."""
-    vertices, faces = _together(meshes)
+    vertices, faces = together(meshes)
     closed = np.concatenate([np.full(len(m.faces), m.is_closed) for m in meshes])
     blocked = np.zeros((len(points), cells, cells), dtype=np.bool_)
     _kernels.blocked_lines(
@@ -199,7 +199,8 @@ def shadows(
     return Shadows(points_mm=frozen(points), axes=frozen(axes), half=half, blocked=blocked)
 
 
-def _together(meshes: Sequence[TriangleMesh]) -> tuple[Points, Faces]:
+def together(meshes: Sequence[TriangleMesh]) -> tuple[Points, Faces]:
+    """Return the vertices and faces of meshes as those of one."""
     starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
     vertices = np.concatenate([mesh.vertices for mesh in meshes])
     faces = np.concatenate(
