@@ -11,6 +11,7 @@ import numpy as np
 
 from geometry.arrays import Rotation, Vector, unit
 from geometry.exact import MeshDistance
+from geometry.projection import Shadows
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.case import HARDWARE, PatientPosition, Side
 from planner.fluoroscopy.c_arm import CArm
@@ -122,14 +123,12 @@ def _least_hidden(subject: Subject, marks: Marks, zone_about: ZoneAbout) -> Foun
     """
     metal = [s.mesh for s in subject.prepared.given.of_kind(*HARDWARE)]
     key = ("shadows", marks.anatomy_mm.tobytes(), subject.axes.tobytes())
-    anatomy = subject.prepared.kept(
-        key,
-        lambda: {
-            about: shadows_of(metal, marks.anatomy_mm, about(subject.axes))
-            for about in (ap_zone, lateral_zone)
-        },
-    )
-    zone = zone_about(subject.axes)
+
+    def blocked() -> dict[ZoneAbout, Shadows]:
+        both: tuple[ZoneAbout, ...] = (ap_zone, lateral_zone)
+        return {about: shadows_of(metal, marks.anatomy_mm, about(subject.axes)) for about in both}
+
+    zone, anatomy = zone_about(subject.axes), subject.prepared.kept(key, blocked)
     return throw_off(
         zone, marks, (shadows_of(metal, marks.tip_mm, zone), anatomy[zone_about]),
         needle=subject.direction, c_arm=subject.c_arm, position=subject.position,

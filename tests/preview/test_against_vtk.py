@@ -65,6 +65,7 @@ def hit_by_vtk(mesh: TriangleMesh, beam: ConeBeam) -> tuple[Mask, NDArray[np.flo
     locator = vtkStaticCellLocator()
     locator.SetDataSet(pyvista.PolyData(np.array(mesh.vertices), faces))
     locator.BuildLocator()
+    source = tuple(beam.source_mm.tolist())
     middle = beam.source_mm + beam.source_to_detector_mm * beam.direction
     steps = (np.arange(SIZE) + 0.5 - SIZE / 2.0) * PIXEL_MM
     hit, inside = np.zeros((SIZE, SIZE), dtype=np.bool_), np.zeros((SIZE, SIZE))
@@ -72,7 +73,7 @@ def hit_by_vtk(mesh: TriangleMesh, beam: ConeBeam) -> tuple[Mask, NDArray[np.flo
     found.SetDataTypeToDouble()
     for row, column in np.ndindex(SIZE, SIZE):
         end = middle + steps[column] * beam.right - steps[row] * beam.up
-        locator.IntersectWithLine(beam.source_mm, end, 1e-9, found, None)
+        locator.IntersectWithLine(source, tuple(end.tolist()), 1e-9, found, None)
         points = np.array([found.GetPoint(i) for i in range(found.GetNumberOfPoints())])
         if len(points) > 0:
             away = np.sort(np.linalg.norm(points - beam.source_mm, axis=1))
