@@ -11,8 +11,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from api.bundle import CaseBundle
 from api.problems import BodyTooLargeError, MalformedBodyError, UnsupportedMediaTypeError
+from api.storage.bundle import CaseBundle
 from api.strict_json import parsed_object
 
 JSON = "application/json"

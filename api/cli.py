@@ -56,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+_GRACE_S = 10  # for answers under way when the service is told to stop
 _WIDE = 168  # columns of a table that is not printed to a terminal
 
 CasePath = Annotated[
@@ -240,6 +241,7 @@ def serve(
     uvicorn.run(
         "api.main:create_app", factory=True, host=host, port=port,
         log_level="warning", server_header=False, ws="websockets-sansio", ws_max_size=MIB,
+        timeout_graceful_shutdown=_GRACE_S,
     )  # fmt: skip
 
 

@@ -218,7 +218,7 @@ _PLAN_STATE = {
         "plan_id": _STRING,
         "case_id": _STRING,
         "created": _STRING,
-        "state": {"enum": ["queued", "running", "failed"]},
+        "state": {"enum": ["queued", "running", "failed", "cancelled"]},
         "problem": {"anyOf": [{"$ref": _REF.format(model="Problem")}, {"type": "null"}]},
     },
 }

@@ -37,6 +37,10 @@ class PlanNotDoneError(InputError):
     """The plan has not been made, so there is nothing to draw or to prove."""
 
 
+class AlreadySettledError(InputError):
+    """The plan is done or has failed, so that there is nothing to cancel."""
+
+
 class ForeignOriginError(RuntimeError):
     """A page of another site asks."""
 
@@ -91,6 +95,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     BodyTooLargeError: Answer(413, "body-too-large", "The body is too large"),
     UnknownIdError: Answer(404, "not-found", "There is no such thing"),
     ForeignOriginError: Answer(403, "foreign-origin", "Pages of other sites may not ask"),
+    AlreadySettledError: Answer(409, "already-settled", "The plan is settled already"),
     StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
     PlanNotDoneError: Answer(409, "not-done", "The plan is not done"),
     NotReadyError: Answer(503, "not-ready", "The service cannot work yet"),

@@ -1,113 +1,143 @@
-"""The service behind the routes: the store, the workers, and the plans that are under way."""
+"""The service behind the routes: the store, the ledger, the workers, and who hands them plans."""
 
 import asyncio
-import logging
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from api import work
-from api.bundle import CaseBundle
-from api.documents import dump
-from api.problems import problem_of
+from api.digests import canonical_digest
+from api.dispatcher import Dispatcher
+from api.schemas import PlanRequestDocument
 from api.settings import Settings
-from api.store import State, Store, StoredCase, StoredPlan
+from api.storage.bundle import CaseBundle
+from api.storage.database import Database
+from api.storage.ledger import Ledger, StoredPlan
+from api.storage.store import Store, StoredCase
 from api.workers import Workers, prepare_to_start_workers
 
-_log = logging.getLogger("trocar")
+LOCAL = "local"  # the owner of what is handed in where nobody has to say who they are
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """Everything that lives as long as the service does."""
 
     settings: Settings
+    database: Database
     store: Store
+    ledger: Ledger
     workers: Workers
     live: Workers
-    under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    dispatcher: Dispatcher
 
-    async def accept_case(self, bundle: CaseBundle) -> StoredCase:
+    async def accept_case(self, bundle: CaseBundle, owner: str) -> StoredCase:
         """Keep a case if it can be read, with what is found in it.
 
         Raises:
             ProblemError: If it cannot be used; nothing of it is kept.
         """
-        case_id = await run_in_threadpool(self.store.write_bundle, bundle)
+        arrived = await run_in_threadpool(self.store.arrive, bundle)
         accepted = False
         try:
-            folder = self.store.folder_of(case_id)
-            description = await self.workers.run(case_id, work.describe, folder)
-            stored = await run_in_threadpool(self.store.add_case, case_id, description)
+            folder = self.store.folder_of(arrived.case_id)
+            description = await self.workers.run(arrived.case_id, work.describe, folder)
+            stored = await run_in_threadpool(self.store.accept, arrived, description, owner)
             accepted = True
         finally:
             if not accepted:
-                await run_in_threadpool(self.store.discard_bundle, case_id)
+                await asyncio.shield(run_in_threadpool(self.store.discard, arrived))
         return stored
 
-    def start_plan(self, plan: StoredPlan) -> asyncio.Task[None]:
-        """Start working on a plan that the store knows, and return the work."""
-        task = asyncio.create_task(self._make_plan(plan))
-        self.under_way[plan.plan_id] = task
-        task.add_done_callback(lambda _: self.under_way.pop(plan.plan_id, None))
-        return task
+    async def delete_case(self, case_id: str, owner: str) -> None:
+        """Remove a case with all that hangs on it, and end the work on it.
 
-    async def _make_plan(self, plan: StoredPlan) -> None:
-        """Make a plan and remember it, or remember why there is none."""
-        # Gathered, because whatever went wrong, the plan must not stay open.
-        [answer] = await asyncio.gather(self._plan_text(plan), return_exceptions=True)
-        if isinstance(answer, str):
-            await self._settle(plan, State.DONE, answer)
-            return
-        if not isinstance(answer, Exception):
-            raise answer
-        problem = problem_of(answer)
-        if problem.answer.status == 500:
-            _log.error("plan %s failed", plan.plan_id, exc_info=answer)
-        await self._settle(plan, State.FAILED, dump(problem.document()))
+        Raises:
+            UnknownIdError: If the owner has none of that id.
+        """
+        await run_in_threadpool(self.store.case, case_id, owner)
+        plans = await run_in_threadpool(self.ledger.open_plans, case_id)
+        await run_in_threadpool(self.store.delete_case, case_id, owner)
+        for plan_id in plans:
+            self.dispatcher.forget(plan_id)
 
-    async def _plan_text(self, plan: StoredPlan) -> str:
-        async with self.workers.turn(plan.case_id) as worker:
-            await self._settle(plan, State.RUNNING, None)
-            folder = self.store.folder_of(plan.case_id)
-            return await worker.do(work.plan_case, folder, plan.request)
+    async def ask(self, case_id: str, asked: PlanRequestDocument) -> StoredPlan:
+        """Remember that a plan was asked for, and have it made; the same question only once.
 
-    async def _settle(self, plan: StoredPlan, state: State, answer: str | None) -> None:
-        await run_in_threadpool(self.store.settle_plan, plan.plan_id, state, answer)
+        Raises:
+            UnknownIdError: If the case has gone.
+            BusyError: If as many plans wait as may.
+        """
+        question = canonical_digest([asked.request().digest, version("trocar")])
+        request = asked.model_dump(mode="json", exclude_unset=True)
+        plan = await run_in_threadpool(
+            self.ledger.ask, case_id, question, request, self.settings.max_queued
+        )
+        self.dispatcher.wake()
+        return plan
 
-    async def close(self) -> None:
-        """Stop: what is under way is given up and marked as interrupted at the next start."""
-        for task in list(self.under_way.values()):
-            task.cancel()
-        await asyncio.gather(*self.under_way.values(), return_exceptions=True)
-        await run_in_threadpool(self.live.close)
-        await run_in_threadpool(self.workers.close)
-        self.store.close()
+    async def cancel(self, plan_id: str, owner: str) -> StoredPlan:
+        """Cancel an open plan: first in the ledger, then the work on it.
+
+        Raises:
+            UnknownIdError: If the owner has none of that id.
+        """
+        plan = await run_in_threadpool(self.ledger.cancel, plan_id, owner)
+        self.dispatcher.forget(plan_id)
+        return plan
 
 
 @asynccontextmanager
 async def running_service(settings: Settings) -> AsyncIterator[Service]:
-    """Yield a service with its workers warming up, and stop it afterwards."""
+    """Yield a service with its workers warming up, and stop it afterwards.
+
+    What is under way when it stops stays in the ledger, for the next start.
+    """
     with tempfile.TemporaryDirectory(prefix="trocar-") as temporary:
         prepare_to_start_workers()
-        service = Service(
-            settings=settings,
-            store=Store(settings.data_folder or Path(temporary)),
-            workers=_workers(settings, settings.workers, settings.max_waiting),
-            live=_workers(settings, settings.live_sessions, 0),
-        )
-        warming = asyncio.create_task(service.workers.warm_up(work.load))
+        folder = settings.data_folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        database = await run_in_threadpool(Database, folder, settings.database_url)
+        service = await run_in_threadpool(_service, settings, folder, database)
+        tasks = [
+            asyncio.create_task(service.workers.warm_up(work.load)),
+            asyncio.create_task(service.dispatcher.run(settings.workers)),
+        ]
         try:
             yield service
         finally:
-            warming.cancel()
-            await asyncio.gather(warming, return_exceptions=True)
-            await service.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await run_in_threadpool(service.live.close)
+            await run_in_threadpool(service.workers.close)
+            database.close()
+
+
+def _service(settings: Settings, folder: Path, database: Database) -> Service:
+    store, ledger = Store(folder, database), Ledger(database)
+    workers = _workers(settings, settings.workers, settings.max_waiting)
+    return Service(
+        settings=settings,
+        database=database,
+        store=store,
+        ledger=ledger,
+        workers=workers,
+        live=_workers(settings, settings.live_sessions, 0),
+        dispatcher=Dispatcher(
+            ledger=ledger,
+            workers=workers,
+            folder_of=store.folder_of,
+            max_job_s=settings.max_job_s,
+            max_attempts=settings.max_attempts,
+        ),
+    )
 
 
 def _workers(settings: Settings, count: int, max_waiting: int) -> Workers:
@@ -123,3 +153,9 @@ def service_of(request: HTTPConnection) -> Service:
     """Return the service that answers this request."""
     service: Service = request.app.state.service
     return service
+
+
+def owner_of(request: HTTPConnection) -> str:
+    """Return whose cases the request may see."""
+    owner: str = request.scope.get("owner", LOCAL)
+    return owner

@@ -21,6 +21,10 @@ class Settings(BaseSettings):
         live_idle_s: Silence after which a live session is ended.
         max_worker_bytes: Address space that a worker may use (Linux).
         max_job_s: Longest that a worker may take over one job.
+        max_attempts: Workers that may die over one plan before it is given up.
+        max_queued: Plans that may wait before further ones are turned away.
+        database_url: Of PostgreSQL, such as postgresql://user@host/trocar; SQLite in the data
+            folder without one.
         max_waiting: Jobs that may wait for a worker before the service says it is busy.
         max_case_bytes: Longest multipart body.
         max_json_bytes: Longest JSON body that carries a case.
@@ -36,6 +40,9 @@ class Settings(BaseSettings):
     live_idle_s: float = Field(default=600.0, gt=0.0)
     max_worker_bytes: int = Field(default=8 * GIB, ge=GIB)
     max_job_s: float = Field(default=600.0, gt=0.0)
+    max_attempts: int = Field(default=5, ge=1)
+    max_queued: int = Field(default=1000, ge=1)
+    database_url: str | None = None
     max_waiting: int = Field(default=256, ge=1)
     max_case_bytes: int = Field(default=256 * MIB, ge=1)
     max_json_bytes: int = Field(default=96 * MIB, ge=1)

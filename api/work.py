@@ -4,14 +4,15 @@ Everything here takes and returns plain data, because it crosses between process
 plans lately used are kept in memory.
 """
 
+import math
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from api.bundle import read_bundle
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document, without_timings
 from api.drawing import draw_plan, draw_sheet
@@ -19,9 +20,12 @@ from api.problems import (
     RenderingUnavailableError,
     StalePlanError,
 )
+from api.progress import Report
 from api.proofs import proof_archive
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
+from api.storage.bundle import read_bundle
 from api.strict_json import parsed_object
+from api.worker_process import Talk
 from geometry.mesh_files import write_mesh
 from planner.anatomy.describe import describe_case
 from planner.case_io import case_from_document
@@ -31,6 +35,7 @@ from planner.prepared import PreparedCase
 from planner.request import TargetSpec
 from planner.result import Plan
 
+_PAUSE_S = 0.1  # between two words about progress
 _Kept = TypeVar("_Kept")
 
 
@@ -67,9 +72,17 @@ def describe(folder: Path) -> dict[str, Any]:
     return case_document(case, describe_case(case))
 
 
-def plan_case(folder: Path, document: Mapping[str, Any]) -> str:
-    """Return the text of the plan for a checked request."""
-    return dump(plan_document(_plan(folder, document)))
+def plan_aloud(talk: Talk, folder: Path, document: Mapping[str, Any]) -> str:
+    """Return the text of the plan for a checked request, telling (stage, share) on the way."""
+    said_s = -math.inf
+
+    def report(stage: str, share: float) -> None:
+        nonlocal said_s
+        if time.monotonic() - said_s >= _PAUSE_S:
+            said_s = time.monotonic()
+            talk.say((stage, share))
+
+    return dump(plan_document(_plan(folder, document, report)))
 
 
 def evaluate_case(folder: Path, document: Mapping[str, Any]) -> str:
@@ -166,9 +179,11 @@ def _case(folder: Path) -> PreparedCase:
     )
 
 
-def _plan(folder: Path, document: Mapping[str, Any]) -> Plan:
+def _plan(folder: Path, document: Mapping[str, Any], report: Report | None = None) -> Plan:
     request = checked(PlanRequestDocument, document).request()
-    return _plans.get((folder.name, request.digest), lambda: plan(_case(folder), request))
+    return _plans.get(
+        (folder.name, request.digest), lambda: plan(_case(folder), request, progress=report)
+    )
 
 
 @contextmanager

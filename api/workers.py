@@ -10,7 +10,7 @@ import contextlib
 import multiprocessing
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -257,6 +257,18 @@ class Workers:
             await self._turn.acquire()
         finally:
             self._waiting -= 1
+        with self._lent(case_id) as worker:
+            yield worker
+
+    @asynccontextmanager
+    async def patient_turn(self, case_id: str) -> AsyncIterator[Worker]:
+        """Yield a free worker as ``turn`` does, however many wait."""
+        await self._turn.acquire()
+        with self._lent(case_id) as worker:
+            yield worker
+
+    @contextlib.contextmanager
+    def _lent(self, case_id: str) -> Iterator[Worker]:
         worker = self._take(case_id)
         try:
             yield worker

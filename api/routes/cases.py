@@ -11,15 +11,15 @@ from fastapi.responses import JSONResponse
 
 from api import work
 from api.bodies import JSON, MULTIPART, media_type, read_body, read_multipart_case
-from api.bundle import CaseBundle
 from api.openapi import CASE_BODIES, case_reply, problems
 from api.problems import MalformedBodyError, UnknownIdError
-from api.service import Service, service_of
-from api.store import StoredCase
+from api.service import owner_of, service_of
+from api.storage.bundle import CaseBundle
+from api.storage.store import StoredCase
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 _MOST_LISTED = 200
-_MOST_CASES = 2**63  # SQLite counts no further
+_MOST_CASES = 2**31  # the database counts no further
 
 
 class MeshFormat(StrEnum):
@@ -50,10 +50,10 @@ async def hand_in(request: Request) -> JSONResponse:
     service = service_of(request)
     if media_type(request, JSON, MULTIPART) == JSON:
         body = await read_body(request, service.settings.max_json_bytes)
-        stored = await service.accept_case(CaseBundle(document=body))
+        stored = await service.accept_case(CaseBundle(document=body), owner_of(request))
     else:
         async with read_multipart_case(request, service.settings.max_case_bytes) as bundle:
-            stored = await service.accept_case(bundle)
+            stored = await service.accept_case(bundle, owner_of(request))
     return created(stored)
 
 
@@ -65,7 +65,9 @@ async def list_cases(
 ) -> dict[str, Any]:
     """List cases, oldest first; ``next_cursor`` fetches the next page and is null on the last."""
     store = service_of(request).store
-    found = await run_in_threadpool(store.cases, after=_number(cursor), limit=limit + 1)
+    found = await run_in_threadpool(
+        store.cases, owner_of(request), after=_number(cursor), limit=limit + 1
+    )
     page = found[:limit]
     return {
         "cases": [_summary(case) for case in page],
@@ -78,7 +80,7 @@ async def list_cases(
 )
 async def read_case(request: Request, case_id: str) -> JSONResponse:
     """Return a case with its digest, its derived anatomy, findings and warnings."""
-    stored = await run_in_threadpool(service_of(request).store.case, case_id)
+    stored = await run_in_threadpool(service_of(request).store.case, case_id, owner_of(request))
     return JSONResponse(_described(stored))
 
 
@@ -87,7 +89,7 @@ async def read_case(request: Request, case_id: str) -> JSONResponse:
 )
 async def delete_case(request: Request, case_id: str) -> Response:
     """Remove a case, its files and every plan made for it."""
-    await run_in_threadpool(service_of(request).store.delete_case, case_id)
+    await service_of(request).delete_case(case_id, owner_of(request))
     return Response(status_code=204)
 
 
@@ -103,15 +105,15 @@ async def structure_mesh(
 ) -> Response:
     """Return a structure as it is measured: checked and mended, patient LPS, millimetres."""
     service = service_of(request)
-    await _require_structure(service, case_id, name)
+    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    _require_structure(stored, name)
     mesh = await service.workers.run(
         case_id, work.structure_bytes, service.store.folder_of(case_id), name, mesh_format.value
     )
     return Response(mesh, media_type=_MEDIA_TYPES[mesh_format])
 
 
-async def _require_structure(service: Service, case_id: str, name: str) -> None:
-    stored = await run_in_threadpool(service.store.case, case_id)
+def _require_structure(stored: StoredCase, name: str) -> None:
     given, derived = stored.description["structures"], stored.description.get("derived", {})
     names = [one["name"] for one in (*given, *derived.get("structures", ()))]
     if name not in names:

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 from api.documents import dump
 from api.live_work import follow
 from api.problems import ANSWERS, ForeignOriginError, problem_of
-from api.service import Service, service_of
+from api.service import Service, owner_of, service_of
 from api.workers import Worker
 
 router = APIRouter()
@@ -28,7 +28,7 @@ async def live(socket: WebSocket, case_id: str) -> None:
     await socket.accept()
     try:
         _require_own_origin(socket)
-        await run_in_threadpool(service.store.case, case_id)
+        await run_in_threadpool(service.store.case, case_id, owner_of(socket))
         async with service.live.turn(case_id) as worker:
             await _converse(socket, service, worker, case_id)
     except WebSocketDisconnect:

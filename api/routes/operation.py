@@ -22,6 +22,8 @@ async def readyz(request: Request) -> dict[str, str]:
     service = service_of(request)
     if not service.workers.ready:
         raise NotReadyError("the workers are still starting")
-    if not await run_in_threadpool(service.store.is_open):
-        raise NotReadyError("the store cannot be read")
+    if not service.dispatcher.is_working:
+        raise NotReadyError("plans are not being taken up")
+    if not await run_in_threadpool(service.database.is_open):
+        raise NotReadyError("the database does not answer")
     return {"status": "ready"}

@@ -1,6 +1,5 @@
 """Plans: asking for one, reading, drawing and proving it, and measuring a path somebody drew."""
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -23,11 +22,11 @@ from api.openapi import (
     state_reply,
     trajectory_reply,
 )
-from api.problems import MEDIA_TYPE, PlanNotDoneError
+from api.problems import MEDIA_TYPE, AlreadySettledError, PlanNotDoneError
 from api.profiles import ProfileDocument, profile_of
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
-from api.service import service_of
-from api.store import State, StoredPlan
+from api.service import owner_of, service_of
+from api.storage.ledger import OPEN, State, StoredPlan
 from api.targets import require_target
 
 router = APIRouter(prefix="/v1", tags=["plans"])
@@ -64,20 +63,16 @@ async def plan_once(request: Request) -> Response:
 async def ask_for_plan(request: Request, case_id: str) -> Response:
     """Start planning; with ``Prefer: wait=N`` the plan itself if it is there within N seconds."""
     service = service_of(request)
-    stored_case = await run_in_threadpool(service.store.case, case_id)
+    stored_case = await run_in_threadpool(service.store.case, case_id, owner_of(request))
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(PlanRequestDocument, document)
     require_target(asked.target, stored_case.description["structures"])
-    plan = await run_in_threadpool(
-        service.store.add_plan, case_id, asked.model_dump(mode="json", exclude_unset=True)
-    )
-    work_on_it = service.start_plan(plan)
+    plan = await service.ask(case_id, asked)
     headers = {"Location": f"/v1/plans/{plan.plan_id}"}
     wait_s = min(_preferred_wait_s(request), service.settings.max_wait_s)
     if wait_s > 0.0:
-        await asyncio.wait([work_on_it], timeout=wait_s)
+        plan = await service.dispatcher.settled(plan.plan_id, owner_of(request), wait_s)
         headers["Preference-Applied"] = f"wait={wait_s:g}"
-    plan = await run_in_threadpool(service.store.plan, plan.plan_id)
     if plan.state is State.DONE:
         return _json(plan.answer or "", headers=headers)
     if plan.state is State.FAILED:
@@ -95,10 +90,25 @@ async def ask_for_plan(request: Request, case_id: str) -> Response:
 )
 async def read_plan(request: Request, plan_id: str) -> Response:
     """Return the plan once it is made, and before that how far it is."""
-    plan = await run_in_threadpool(service_of(request).store.plan, plan_id)
+    plan = await run_in_threadpool(service_of(request).ledger.plan, plan_id, owner_of(request))
     if plan.state is State.DONE:
         return _json(plan.answer or "")
-    return JSONResponse(_state(plan), headers={"Retry-After": "1"})
+    return JSONResponse(_state(plan), headers={"Retry-After": "1"} if plan.state in OPEN else {})
+
+
+@router.delete(
+    "/plans/{plan_id}",
+    summary="Cancel a plan",
+    responses={200: state_reply(), **problems(404, 409)},
+)
+async def cancel_plan(request: Request, plan_id: str) -> JSONResponse:
+    """End the work on a plan; one that is done stays, and goes with its case."""
+    plan = await service_of(request).cancel(plan_id, owner_of(request))
+    if plan.state is not State.CANCELLED:
+        raise AlreadySettledError(
+            f"is {plan.state} already", field="plan_id", code="already-settled"
+        )
+    return JSONResponse(_state(plan))
 
 
 @router.get(
@@ -177,7 +187,7 @@ async def proof(request: Request, plan_id: str) -> Response:
 async def evaluate(request: Request, case_id: str) -> Response:
     """Measure the path as it is, negative margins included."""
     service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id)
+    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(EvaluationDocument, document)
     if asked.target is not None:
@@ -211,7 +221,7 @@ async def _of_plan(
 ) -> bytes:
     """Return what a worker makes of a plan that is done."""
     service = service_of(request)
-    plan = await run_in_threadpool(service.store.plan, plan_id)
+    plan = await run_in_threadpool(service.ledger.plan, plan_id, owner_of(request))
     answer = answered(plan)
     folder: Path = service.store.folder_of(plan.case_id)
     return await service.workers.run(plan.case_id, make, folder, plan.request, answer)

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from api.bundle import CaseBundle
 from api.openapi import case_reply, problems
 from api.problems import UnknownIdError
 from api.routes.cases import created
 from api.samples import SAMPLES, sample_case
-from api.service import service_of
+from api.service import owner_of, service_of
+from api.storage.bundle import CaseBundle
 from api.strict_json import parsed_object
 
 router = APIRouter(prefix="/v1/samples", tags=["cases"])
@@ -40,7 +40,7 @@ async def open_sample(request: Request, name: str) -> JSONResponse:
         )  # fmt: skip
     with ExitStack() as opened:
         bundle = await run_in_threadpool(_bundle, name, opened)
-        return created(await service_of(request).accept_case(bundle))
+        return created(await service_of(request).accept_case(bundle, owner_of(request)))
 
 
 def _bundle(name: str, opened: ExitStack) -> CaseBundle:

@@ -232,6 +232,8 @@ def test_every_answer_says_that_it_is_research_software(client: TestClient) -> N
         ("GET", "/v1/plans/nothing/scene.glb", 404),
         ("GET", "/v1/plans/nothing/markups.mrk.json", 404),
         ("GET", "/v1/plans/nothing/proof", 404),
+        ("GET", "/v1/plans/nothing/events", 404),
+        ("DELETE", "/v1/plans/nothing", 404),
         ("GET", "/v1/cases/nothing/structures/L3.ply", 404),
         ("POST", "/v1/cases/nothing/plans", 404),
         ("POST", "/v1/cases/nothing/evaluate", 404),
@@ -354,6 +356,6 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
         "/v1/plans/{plan_id}/markups.mrk.json", "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
-        "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
+        "/v1/plans/{plan_id}/events", "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])

@@ -1,0 +1,1 @@
+"""What the service remembers: cases and plans in a database, bytes of meshes by their digest."""

@@ -1,0 +1,205 @@
+"""Cases: their bytes, what was said about them, and whose they are.
+
+Bytes are on the disk before the row that names them, and go after it, so that a crash leaves at
+worst bytes without a row, which the next start removes.
+"""
+
+import json
+import secrets
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from api.problems import UnknownIdError
+from api.storage import rows
+from api.storage.bundle import CASES, CONTENTS, DOCUMENT, CaseBundle, write_list
+from api.storage.clock import now
+from api.storage.contents import Arrived, Contents
+from api.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCase:
+    """A case that was accepted: its place in the list, and what was said about it."""
+
+    number: int
+    case_id: str
+    owner: str
+    created: str
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedCase:
+    """A case whose bytes are kept for now, but that is not accepted yet; digests by name."""
+
+    case_id: str
+    files: Mapping[str, str]
+
+
+class Store:
+    """Cases in a folder and a database. Safe to call from several threads.
+
+    Args:
+        folder: For the bytes.
+        database: For the rest.
+    """
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._database = database
+        self._contents = Contents(folder / CONTENTS)
+        self._cases = folder / CASES
+        self._cases.mkdir(exist_ok=True, mode=0o700)
+        # What is on the disk changes under this lock, together with the rows that need it.
+        self._lock = threading.Lock()
+        self._in_hand: Counter[str] = Counter()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a former run left behind of cases that were not accepted, or deleted."""
+        with self._lock, self._database.transaction() as connection:
+            known = set(connection.scalars(select(rows.cases.c.case_id)))
+            for folder in self._cases.iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder)
+            self._sweep(connection, self._contents.all())
+
+    def folder_of(self, case_id: str) -> Path:
+        """Return where a worker finds a case."""
+        return self._cases / case_id
+
+    def arrive(self, bundle: CaseBundle) -> ArrivedCase:
+        """Write what was handed in; it is to be accepted or discarded."""
+        arrived: dict[str, Arrived] = {}
+        taken = False
+        try:
+            arrived[DOCUMENT] = self._contents.arrive(BytesIO(bundle.document))
+            for name, source in bundle.files.items():
+                arrived[name] = self._contents.arrive(source)
+            case = ArrivedCase(
+                case_id=secrets.token_hex(12),
+                files={name: one.sha256 for name, one in arrived.items()},
+            )
+            with self._lock:
+                self._in_hand.update(case.files.values())
+                for one in arrived.values():
+                    self._contents.keep(one)
+                write_list(self.folder_of(case.case_id), case.files)
+            taken = True
+        finally:
+            if not taken:
+                for one in arrived.values():
+                    self._contents.drop(one)
+        return case
+
+    def discard(self, case: ArrivedCase) -> None:
+        """Remove a case that was not accepted."""
+        with self._lock, self._database.transaction() as connection:
+            self._put_down(case)
+            shutil.rmtree(self.folder_of(case.case_id), ignore_errors=True)
+            self._sweep(connection, case.files.values())
+
+    def accept(self, case: ArrivedCase, description: Mapping[str, Any], owner: str) -> StoredCase:
+        """Remember a case; from now on it is there."""
+        row = {
+            "case_id": case.case_id,
+            "owner": owner,
+            "created": now(),
+            "description": json.dumps(description, ensure_ascii=False, allow_nan=False),
+        }
+        files = [
+            {"case_id": case.case_id, "name": name, "sha256": sha256}
+            for name, sha256 in case.files.items()
+        ]
+        with self._lock:
+            with self._database.transaction() as connection:
+                connection.execute(insert(rows.cases).values(row))
+                connection.execute(insert(rows.case_files), files)
+            self._put_down(case)
+        return self.case(case.case_id, owner)
+
+    def case(self, case_id: str, owner: str) -> StoredCase:
+        """Return a case.
+
+        Raises:
+            UnknownIdError: If the owner has none of that id.
+        """
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                select(rows.cases).where(
+                    rows.cases.c.case_id == case_id, rows.cases.c.owner == owner
+                )
+            ).one_or_none()
+        if row is None:
+            raise unknown("case", "case_id")
+        return _stored_case(row)
+
+    def cases(self, owner: str, *, after: int, limit: int) -> list[StoredCase]:
+        """Return up to ``limit`` of the owner's cases after the one numbered ``after``."""
+        with self._database.transaction() as connection:
+            found = connection.execute(
+                select(rows.cases)
+                .where(rows.cases.c.owner == owner, rows.cases.c.number > after)
+                .order_by(rows.cases.c.number)
+                .limit(limit)
+            ).all()
+        return [_stored_case(row) for row in found]
+
+    def delete_case(self, case_id: str, owner: str) -> None:
+        """Remove a case with its files and its plans, and bytes that no other case needs.
+
+        Raises:
+            UnknownIdError: If the owner has none of that id.
+        """
+        self.case(case_id, owner)
+        with self._lock:
+            with self._database.transaction() as connection:
+                files = rows.case_files.c
+                digests = list(
+                    connection.scalars(select(files.sha256).where(files.case_id == case_id))
+                )
+                connection.execute(delete(rows.cases).where(rows.cases.c.case_id == case_id))
+                mine = select(files.sha256).join(rows.cases).where(rows.cases.c.owner == owner)
+                connection.execute(
+                    delete(rows.blobs).where(
+                        rows.blobs.c.owner == owner,
+                        rows.blobs.c.sha256.in_(digests),
+                        rows.blobs.c.sha256.not_in(mine),
+                    )
+                )
+            shutil.rmtree(self.folder_of(case_id), ignore_errors=True)
+            with self._database.transaction() as connection:
+                self._sweep(connection, digests)
+
+    def _sweep(self, connection: Connection, digests: Iterable[str]) -> None:
+        """Remove those of the bytes that no row and nobody at work needs."""
+        named = set(connection.scalars(select(rows.case_files.c.sha256)))
+        named.update(connection.scalars(select(rows.blobs.c.sha256)))
+        for sha256 in set(digests) - named - set(self._in_hand):
+            self._contents.delete(sha256)
+
+    def _put_down(self, case: ArrivedCase) -> None:
+        self._in_hand.subtract(case.files.values())
+        self._in_hand = +self._in_hand
+
+
+def _stored_case(row: Row[Any]) -> StoredCase:
+    return StoredCase(
+        number=row.number,
+        case_id=row.case_id,
+        owner=row.owner,
+        created=row.created,
+        description=json.loads(row.description),
+    )
+
+
+def unknown(what: str, field: str) -> UnknownIdError:
+    """Return the error that says that there is no such thing."""
+    return UnknownIdError(f"there is no {what} of this id", field=field, code=f"unknown-{what}")

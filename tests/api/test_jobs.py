@@ -1,0 +1,99 @@
+"""Plans as work that is accepted, followed, cancelled and asked for again, over HTTP."""
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.samples import DEMO_TARGET
+from api.targets import target_from_short_form
+
+QUICK = {
+    "target": target_from_short_form(DEMO_TARGET),
+    "needles": ["13G-150"],
+    "approaches": ["transpedicular"],
+}
+
+
+def events(client: TestClient, plan: str, last: int | None = None) -> list[dict[str, Any]]:
+    """Return the events of a plan until it is settled."""
+    headers = {} if last is None else {"Last-Event-ID": str(last)}
+    reply = client.get(f"{plan}/events", headers=headers)
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    blocks = [block for block in reply.text.split("\n\n") if block and not block.startswith(":")]
+    parsed = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    return [{**block, "data": json.loads(block["data"])} for block in parsed]
+
+
+def states(told: list[dict[str, Any]]) -> list[str]:
+    return [event["data"]["state"] for event in told if event["event"] == "state"]
+
+
+@pytest.fixture(scope="module")
+def plan(client: TestClient, demo_case_id: str) -> str:
+    reply = client.post(f"/v1/cases/{demo_case_id}/plans", json=QUICK)
+    assert reply.status_code in {200, 202}, reply.text
+    return reply.headers["location"]
+
+
+def test_a_plan_is_followed_until_it_is_done_and_from_where_one_left_off(
+    client: TestClient, plan: str
+) -> None:
+    told = events(client, plan)
+    assert states(told) == ["queued", "running", "done"]
+    assert [e["id"] for e in told if e["event"] == "state"] == ["1", "2", "3"]
+    assert all(0.0 <= e["data"]["share"] <= 1.0 for e in told if e["event"] == "progress")
+    assert states(events(client, plan, 1)) == ["running", "done"]
+    assert events(client, plan, 3) == []
+
+
+def test_the_same_question_is_the_same_plan(
+    client: TestClient, demo_case_id: str, plan: str
+) -> None:
+    client.get(f"{plan}/events")
+    spelled_out = {**QUICK, "max_trajectories": 5, "sides": ["right", "left"]}
+    for question in (QUICK, spelled_out):
+        again = client.post(f"/v1/cases/{demo_case_id}/plans", json=question)
+        assert again.status_code == 200, again.text
+        assert again.headers["location"] == plan
+    assert states(events(client, plan)) == ["queued", "running", "done"]
+
+
+def test_a_cancelled_plan_stays_cancelled_and_can_be_asked_for_anew(
+    client: TestClient, demo_case_id: str
+) -> None:
+    address = f"/v1/cases/{demo_case_id}/plans"
+    long = {**QUICK, "approaches": ["parapedicular"], "certificate_tolerance_mm": 0.02}
+    first = client.post(address, json=long).headers["location"]
+    reply = client.delete(first)
+    assert (reply.status_code, reply.json()["state"]) == (200, "cancelled"), reply.text
+    assert client.delete(first).json()["state"] == "cancelled"
+    assert client.get(first).json()["state"] == "cancelled"
+    assert states(events(client, first))[-1] == "cancelled"
+    second = client.post(address, json=long)
+    assert second.status_code == 202
+    assert second.headers["location"] != first
+    client.delete(second.headers["location"])
+
+
+def test_a_plan_that_is_done_cannot_be_cancelled(client: TestClient, plan: str) -> None:
+    client.get(f"{plan}/events")
+    reply = client.delete(plan)
+    assert (reply.status_code, reply.json()["type"]) == (409, "/problems/already-settled")
+    assert client.get(plan).json()["schema"] == "trocar/plan/1"
+
+
+def test_what_cannot_be_planned_fails_with_the_reason(
+    client: TestClient, demo_case_id: str
+) -> None:
+    far = {**QUICK, "target": {"type": "point", "position_mm": [9e4, 0.0, 0.0]}}
+    reply = client.post(f"/v1/cases/{demo_case_id}/plans", json=far, headers={"Prefer": "wait=60"})
+    plan = client.get(reply.headers["location"]).json()
+    if reply.status_code == 200:
+        assert plan["outcome"] != "found"
+    else:
+        assert reply.status_code == 422, reply.text
+        assert plan["state"] == "failed"
+        assert plan["problem"] == reply.json()
