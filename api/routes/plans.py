@@ -205,7 +205,7 @@ async def evaluate(request: Request, case_id: str) -> Response:
 async def profile(request: Request, case_id: str) -> Response:
     """Measure every stretch of a path against every structure, for a plot against depth."""
     service = service_of(request)
-    await run_in_threadpool(service.store.case, case_id)
+    await run_in_threadpool(service.store.case, case_id, owner_of(request))
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(ProfileDocument, document)
     folder = service.store.folder_of(case_id)
