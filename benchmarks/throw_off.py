@@ -7,7 +7,7 @@ compares one needle of both sample cases, and of every case that is named.
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +21,7 @@ from benchmarks.scenes import NEEDLE, TARGET, Surroundings
 from benchmarks.timing import FULL, QUICK, Pace, middle, timed
 from geometry.arrays import Points, Vector, unit
 from geometry.mesh import TriangleMesh
-from geometry.projection import chord_lengths, together
+from geometry.projection import ConeBeam, chord_lengths, together
 from planner.case import HARDWARE, Kind
 from planner.case_io import load_case
 from planner.fluoroscopy.marks import Marks, marks_of
@@ -67,14 +67,14 @@ def searched(around: Surroundings, pace: Pace) -> Section:
 
 def compared(needles: Iterable[Needle], pace: Pace) -> Section:
     """Search both zones for every needle, quickly and by pixels."""
-    rows: list[tuple[Cell, ...]] = []
+    shown, rows = list(needles), list[tuple[Cell, ...]]()
     ratios: list[float] = []
     worst = 0.0
-    for needle in needles:
-        axes = needle.question.axes
-        for name, zone in (("AP", ap_zone(axes)), ("lateral", lateral_zone(axes))):
-            row, ratio, off = _compared(needle, zone, pace)
+    for name, zone_about in (("lateral", lateral_zone), ("AP", ap_zone)):
+        for needle in shown:
+            row, ratio, off = _compared(needle, zone_about(needle.question.axes), pace)
             rows.append((f"{needle.name}, near {name}", *row))
+            print(*rows[-1], file=sys.stderr, flush=True)
             ratios.append(ratio)
             worst = max(worst, off)
     table = Table(
@@ -135,11 +135,19 @@ def _hidden(
     question: Question, marks: Marks, beams: Points, metal: TriangleMesh
 ) -> Float[np.ndarray, " b"]:
     """Return the overall share of the points that fall on pixels which metal covers."""
-    return np.array([_counted(question, marks, beam, metal) for beam in beams])
+    a, b, c = np.moveaxis(metal.corners, 1, 0)
+    normals = np.cross(b - a, c - a)
+    heights = np.einsum("ij,ij->i", normals, a)
+    shares = np.empty(len(beams))
+    for view, beam in enumerate(beams):
+        cone = question.c_arm.cone(beam, marks.tip_mm[-1], question.position)
+        # Of closed metal the faces turned away from the source cover all that it covers.
+        away = replace(metal, faces=metal.faces[normals @ cone.source_mm < heights])
+        shares[view] = _counted(marks, cone, away)
+    return shares
 
 
-def _counted(question: Question, marks: Marks, beam: Vector, metal: TriangleMesh) -> float:
-    cone = question.c_arm.cone(beam, marks.tip_mm[-1], question.position)
+def _counted(marks: Marks, cone: ConeBeam, metal: TriangleMesh) -> float:
     pixel = PIXEL_MM * cone.magnification
     covered = chord_lengths(metal, cone, (PIXELS, PIXELS), pixel)[0] > 0.0
     total = 0.0
@@ -160,7 +168,8 @@ def first_needle(folder: Path) -> Needle:
     bones = [b for b in prepared.case.of_kind(Kind.VERTEBRA) if b.level is not None]
     middle_mm = metal.mean(axis=0)
     bone = min(bones, key=lambda b: np.linalg.norm(b.mesh.vertices.mean(axis=0) - middle_mm))
-    request = PlanRequest(target=AnteriorBody(level=bone.level or ""), max_trajectories=1)
+    target = AnteriorBody(level=bone.level or "")
+    request = PlanRequest(target=target, needles=(NEEDLE,), max_trajectories=1)
     (best,) = plan(prepared, request).trajectories
     name = f"{folder.name} {bone.level}"
     return Needle(name=name, question=question_of(prepared, request), trajectory=best)

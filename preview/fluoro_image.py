@@ -16,8 +16,11 @@ from scipy.ndimage import gaussian_filter
 from geometry.arrays import Points, frozen
 from geometry.mesh import TriangleMesh
 from geometry.projection import ConeBeam, outlined, silhouette
+from planner.anatomy.model import Unavailable
 from planner.case import Case
+from planner.fluoroscopy.views import beam_of
 from planner.needles.path import Path, path_chords
+from planner.result import Trajectory, View
 from preview.attenuation import attenuation, left_out
 from preview.export import needle_tube
 from preview.looks import needle_colour
@@ -26,6 +29,7 @@ from preview.scene import DrawnNeedle, target_surface
 from preview.viewpoints import direction_letters
 
 if TYPE_CHECKING:  # as in ``scene``
+    from planner.question import Question
     from planner.target import TargetRegion
 
 SIZE = (640, 640)  # pixels
@@ -88,6 +92,18 @@ class FluoroShot:
             rank=self.rank, colour=needle_colour(self.rank), radius_mm=self.radius_mm,
             points_mm=frozen(path_chords(self.path)),
         )  # fmt: skip
+
+
+def shot_of(
+    question: "Question", trajectory: Trajectory, view: View, lines: tuple[str, ...] = ()
+) -> FluoroShot:
+    """Return what to picture of a planned needle in one of its views, the tip at the isocentre."""
+    region = question.region
+    return FluoroShot(
+        beam=question.c_arm.cone(beam_of(view), trajectory.tip_mm, question.position),
+        path=trajectory.path, radius_mm=trajectory.outer_diameter_mm / 2.0, rank=trajectory.rank,
+        target=None if isinstance(region, Unavailable) else region, title=view.label, lines=lines,
+    )  # fmt: skip
 
 
 def fluoro_image(case: Case, shot: FluoroShot) -> Image.Image:

@@ -84,7 +84,7 @@ def _text(case: Case, plan: Plan, scene: Scene) -> PageText:
         title=f"{where}{case.name}",
         subtitle=plan.explanation if plan.trajectories else "",
         entries=(*listed, *_blocked_entry(plan), *_console_entry(plan)),
-        legend=_legend(scene),
+        legend=_legend(case, scene),
     )
 
 
@@ -142,12 +142,15 @@ def _view_line(view: View) -> str:
     return f"{role} {view.label}; console {primary:+d}/{secondary:+d}{reach}"
 
 
-def _legend(scene: Scene) -> tuple[tuple[str, Colour], ...]:
+def _legend(case: Case, scene: Scene) -> tuple[tuple[str, Colour], ...]:
+    """Name the colours that are shown, and say which of them nobody segmented."""
     shown = {surface.kind for surface in scene.surfaces}
+    derived = {structure.kind for structure in case.structures if structure.derived is not None}
     rows: dict[str, Colour] = {}
     for kind, look in LOOKS.items():
         if kind in shown:
-            rows.setdefault(look.in_legend, look.colour)
+            name = f"{look.in_legend}, derived" if kind in derived else look.in_legend
+            rows.setdefault(name, look.colour)
     if scene.target_mm is not None:
         rows[TARGET.in_legend] = TARGET.colour
     return tuple(rows.items())

@@ -26,12 +26,11 @@ from reportlab.platypus import Flowable, Paragraph, Table, TableStyle
 from planner.fluoroscopy.views import beam_of
 from planner.question import Question
 from planner.result import Plan, Trajectory, View, ViewRole
-from planner.target import TargetRegion
 from preview.angle_map import LEGEND as MAP
 from preview.angle_map import angle_map
 from preview.clock_face import LEGEND as CLOCK
 from preview.clock_face import ClockAndMap
-from preview.fluoro_image import FluoroShot, thumbnail
+from preview.fluoro_image import shot_of, thumbnail
 from preview.sheet_tables import ROLES, console_pair
 from preview.sheet_words import Fact, Sheet, refusal_of, sheet_of
 
@@ -84,18 +83,9 @@ def _thumbnails(question: Question, trajectory: Trajectory) -> Sequence[tuple[st
             chosen.append(view)
     case = question.prepared.given
     return [
-        (_caption(view), thumbnail(case, _shot(question, trajectory, view)))
+        (_caption(view), thumbnail(case, shot_of(question, trajectory, view)))
         for view in chosen[:_MOST_PICTURES]
     ]
-
-
-def _shot(question: Question, trajectory: Trajectory, view: View) -> FluoroShot:
-    region = question.region
-    return FluoroShot(
-        beam=question.c_arm.cone(beam_of(view), trajectory.tip_mm, question.position),
-        path=trajectory.path, radius_mm=trajectory.outer_diameter_mm / 2.0, rank=trajectory.rank,
-        target=region if isinstance(region, TargetRegion) else None, title=view.label,
-    )  # fmt: skip
 
 
 def _caption(view: View) -> str:
@@ -238,7 +228,7 @@ def _footer(pen: Canvas, sheet: Sheet) -> float:
 def _columns(
     pen: Canvas, sheet: Sheet, chart: Image.Image | None, limits: tuple[float, float]
 ) -> None:
-    """Fill the rest of the page: tables and charts on the left, words on the right."""
+    """Fill the rest of the page: tables, charts and cautions on the left, words on the right."""
     width = (WIDTH - GAP) / 2.0
     words = [part for heading, lines in sheet.blocks for part in _block(heading, lines)]
     cautions = _block("Cautions", sheet.cautions) if sheet.cautions else []
@@ -248,8 +238,8 @@ def _columns(
     left: list[Flowable] = [_clearances(sheet, width)]
     if chart is not None:
         left += [ClockAndMap(sheet.clearances, chart, FONT), _text(f"{CLOCK} {MAP}", 6.0)]
-    _column(pen, left, (EDGE, width), limits)
-    _column(pen, [*words, *cautions], (EDGE + width + GAP, width), limits)
+    _column(pen, [*left, *cautions], (EDGE, width), limits)
+    _column(pen, words, (EDGE + width + GAP, width), limits)
 
 
 def _block(heading: str, lines: Sequence[str]) -> list[Flowable]:

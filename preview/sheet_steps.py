@@ -33,6 +33,12 @@ def _aimed(trajectory: Trajectory) -> Vector:
 def bevel_words(trajectory: Trajectory) -> tuple[str, ...]:
     """Say which way to turn a bevel, and which way a curve bends (DOMAIN 1.3 K1, K7, K10)."""
     bends = [_bend(trajectory, piece) for piece in trajectory.path if isinstance(piece, Arc)]
+    if trajectory.second_arc is not None:
+        turn = math.degrees(trajectory.second_arc.turn_rad)
+        bends.append(
+            f"For the other side: draw the inner needle back, turn it {turn:+.0f}\u00b0 (clockwise "
+            f"+), send it out again; margin {trajectory.second_arc.margin_mm:.2f} mm."
+        )
     metal = [c for c in trajectory.clearances if c.kind in HARDWARE]
     nearest = min(metal, key=lambda c: c.distance_mm, default=None)
     if nearest is None or nearest.distance_mm > BEVEL_MM:

@@ -11,19 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
-from planner.anatomy.zones import (
-    BASIVERTEBRAL_MM,
-    POSTERIOR_QUARTER,
-    basivertebral_zone,
-    depth_fraction,
-    midline_offset_mm,
-)
+from planner.anatomy.zones import midline_offset_mm
 from planner.case import HARDWARE
+from planner.cement import stop_surfaces
 from planner.fluoroscopy.views import ct_assumption
 from planner.needles.catalogue import needle_named
 from planner.needles.model import HUB_STAND_OFF_MM
 from planner.question import Question
 from planner.result import Plan, Status, Trajectory, View, ViewRole
+from planner.treatment import CementGuidance
 from planner.why_not import told
 from preview.sheet_steps import beside_midline, bevel_words, steps
 from preview.sheet_tables import (
@@ -34,6 +30,7 @@ from preview.sheet_tables import (
     console_pair,
 )
 
+MOST_STOPS = 4
 MUCH_HIDDEN = 0.5  # share of the needle's end from which a view does not show it [A]
 
 Fact = tuple[str, str]
@@ -137,6 +134,9 @@ def _device(trajectory: Trajectory) -> Iterator[Fact]:
         yield "Curve", f"{inner.outer_diameter_mm:.2f} mm inside, radius {inner.radius_mm:.0f} mm"
     least = trajectory.length_mm + HUB_STAND_OFF_MM
     yield "Length", f"at least {least:.0f} mm; this one has {needle.length_mm:.0f} mm"
+    if trajectory.cement is not None:
+        goal = trajectory.cement.goal
+        yield "Cement", f"{goal.least_ml:.1f} to {goal.most_ml:.1f} ml, guidance only (below)"
     yield "Technique", trajectory.technique.replace("_", " ")
     limit = trajectory.limiting_structure
     spare = f"{trajectory.margin_mm:.2f} mm" + (f", at {limit}" if limit else "")
@@ -233,26 +233,42 @@ def _cone_beam(views: Sequence[View]) -> str:
 
 
 def _cement(question: Question, trajectory: Trajectory) -> Iterator[str]:
-    region = question.region
+    guidance, region = trajectory.cement, question.region
     goal = "the target" if isinstance(region, Unavailable) else region.label
-    yield f"Goal: {goal}. Judge the fill in AP and lateral."
-    anatomy = question.prepared.bone(question.bone)
-    if isinstance(anatomy, VertebraAnatomy):
-        quarter = POSTERIOR_QUARTER * anatomy.body.depth_mm
-        ahead = (depth_fraction(anatomy, trajectory.tip_mm) - POSTERIOR_QUARTER) * (
-            anatomy.body.depth_mm
-        )
-        vein = basivertebral_zone(anatomy)
-        away = float(np.linalg.norm(vein.centre_mm - trajectory.tip_mm))
+    if guidance is None:
+        yield f"Goal: {goal}; no volume can be told."
+        stops = stop_surfaces(question, (trajectory.tip_mm,))
+    else:
+        aim = guidance.goal
         yield (
-            f"STOP at the posterior quarter: {quarter:.0f} mm in front of the posterior wall in "
-            f"lateral, {ahead:.0f} mm behind the tip."
+            f"Goal: {goal}, {aim.aim_ml:.1f} ml ({aim.least_ml:.1f} to {aim.most_ml:.1f}): "
+            f"{aim.source}."
         )
+        if guidance.cap_ml is not None and guidance.cap_by != aim.source:
+            yield f"At most {guidance.cap_ml:.1f} ml: then the fill is at the {guidance.cap_by}."
+        yield from _covered(guidance)
+        stops = guidance.stops
+    for word, wanted in (("STOP at", True), ("Watch", False)):
+        near = [s for s in stops if s.stops is wanted][:MOST_STOPS]
+        if near:
+            places = "; ".join(f"{s.name} {s.distance_mm:.0f} mm" for s in near)
+            yield f"{word} (from the tip): {places}."
+    for check in () if guidance is None else guidance.checks:
+        yield f"{check[0].upper()}{check[1:]}."
+    if trajectory.tamp is not None and trajectory.tamp.eligible:
+        yield f"Bone tamp: {trajectory.tamp.size}, {trajectory.tamp.reason}."
+
+
+def _covered(guidance: CementGuidance) -> Iterator[str]:
+    """Say what the expected fill covers; of the body's anterior two-thirds."""
+    part = guidance.coverage
+    if part is not None:
         yield (
-            f"Watch the basivertebral vein: midline, mid-height, {BASIVERTEBRAL_MM:.0f} mm about "
-            f"its mouth in the wall, {away:.0f} mm from the tip."
+            f"{guidance.expected_ml:.1f} ml would cover {part.left:.0%} of the left and "
+            f"{part.right:.0%} of the right half, if it spread evenly."
         )
-    yield "STOP at any cement in canal, foramen, vein or disc, or outside the body."
+    if guidance.ring_gap_mm is not None:
+        yield f"The farthest point of the lucency is {guidance.ring_gap_mm:.0f} mm from the tip."
 
 
 def _assumptions(question: Question) -> Iterator[str]:

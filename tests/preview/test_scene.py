@@ -1,6 +1,7 @@
 """What is shown: looks, needles at their true size, target, framing."""
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from geometry.arrays import unit
 from geometry.mesh import triangle_mesh
-from planner.case import Case, Kind
+from planner.case import Case, Derivation, Kind
 from planner.result import Plan
 from preview.looks import LOOKS, NEEDLE_COLOURS, TARGET_BONE_OPACITY, needle_colour
+from preview.pictures import _legend
 from preview.scene import HUB_MM, scene_of
 
 
@@ -98,3 +100,21 @@ def test_a_plan_without_needles_frames_the_hardware(small_case: Case, empty_plan
     assert scene.needles == ()
     assert scene.target_mm is None
     np.testing.assert_array_equal(scene.framed_mm, small_case.structure("screw_L3_L").mesh.vertices)
+
+
+def test_the_legend_says_what_nobody_segmented(small_case: Case, small_plan: Plan) -> None:
+    derived = Derivation(confidence=0.7, cause="from the arch")
+    case = replace(
+        small_case,
+        structures=tuple(
+            replace(s, derived=derived) if s.kind is Kind.CANAL else s
+            for s in small_case.structures
+        ),
+    )
+    names = dict(_legend(case, scene_of(case, small_plan)))
+    assert LOOKS[Kind.CANAL].in_legend + ", derived" in names
+    assert LOOKS[Kind.CANAL].in_legend not in names
+    assert LOOKS[Kind.PLEURA].in_legend in names
+    assert LOOKS[Kind.CANAL].in_legend in dict(
+        _legend(small_case, scene_of(small_case, small_plan))
+    )
