@@ -95,7 +95,7 @@ def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="session")
 def page(chromium: Browser, service: Service) -> Iterator[Page]:
     """Return the viewer's page, on which nothing may go wrong unseen."""
-    opened = chromium.new_page(viewport={"width": 1100, "height": 620}, accept_downloads=True)
+    opened = chromium.new_page(viewport={"width": 1366, "height": 640}, accept_downloads=True)
     opened.set_default_timeout(WAIT_MS)
     mistakes: list[str] = []
     opened.on("pageerror", lambda error: mistakes.append(str(error)))
@@ -118,7 +118,7 @@ def case(page: Page) -> Page:
 @pytest.fixture(scope="session")
 def planned(case: Page) -> Page:
     """Return the page with a plan for one class that has a path and one that is closed."""
-    case.get_by_label("Target").select_option("anterior third of L3")
+    case.get_by_label("Target", exact=True).select_option("anterior third of L3")
     for name in ("parapedicular", "extrapedicular", "right"):
         case.get_by_label(name, exact=True).uncheck()
     case.get_by_text("Needles", exact=True).first.click()

@@ -3,6 +3,7 @@
 The tests share one page and one plan, since a browser without a graphics card is slow.
 """
 
+import base64
 import io
 import json
 import re
@@ -152,6 +153,69 @@ def test_the_plan_can_be_taken_away(planned: Page) -> None:
     assert plan["trajectories"] == state(planned, "s.plan.trajectories")
 
 
+def handle(page: Page, place: str) -> dict[str, float]:
+    """Return where in the window a place of the model is."""
+    where: dict[str, float] = page.evaluate(
+        "p => { const box = trocar.scene.canvas.getBoundingClientRect();"
+        " const at = trocar.scene.onScreen(trocar.scene.camera.position.clone().set("
+        "...p.split('.').reduce((s, key) => s[key], trocar.model.state)));"
+        " return { x: at.x + box.left, y: at.y + box.top } }",
+        place,
+    )
+    return where
+
+
+def test_a_dragged_target_is_followed_by_a_path(planned: Page) -> None:
+    planned.keyboard.press("1")
+    planned.get_by_role("button", name="Move the target").click()
+    planned.wait_for_function("trocar.model.state.live !== null")
+    before = state(planned, "s.aim")
+    at = handle(planned, "aim")
+    planned.mouse.move(at["x"], at["y"])
+    planned.mouse.down()
+    planned.mouse.move(at["x"] + 6, at["y"] + 3)
+    planned.mouse.up()
+    planned.wait_for_function(
+        "trocar.model.state.live.request.target.position_mm === trocar.model.state.aim"
+    )
+    after = state(planned, "s.aim")
+    assert after != before
+    [followed] = state(planned, "s.live.classes")
+    assert followed["path"] is not None
+    tip = followed["path"][-1]["end_mm"]
+    assert sum((a - b) ** 2 for a, b in zip(tip, after, strict=True)) ** 0.5 < 3.0
+    planned.get_by_role("button", name="Undo").click()
+    assert state(planned, "s.aim") == before
+    planned.get_by_role("button", name="Move the target").click()
+
+
+def test_a_path_drawn_into_the_canal_is_measured_and_refused_by_its_margin(planned: Page) -> None:
+    planned.get_by_role("button", name="Draw a path").click()
+    planned.wait_for_function("trocar.model.state.rank === 0 && !trocar.model.state.measuring")
+    undisturbed = state(planned, "s.drawn.margin_mm")
+    best = state(planned, "s.plan.trajectories[0].margin_mm")
+    assert undisturbed == pytest.approx(best, abs=1e-3)
+    sac = "s.opened.structures.find(t => t.name === 'dural_sac').bounds_mm"
+    low, high = state(planned, sac)
+    middle = [(a + b) / 2.0 for a, b in zip(low, high, strict=True)]
+    planned.evaluate("tip => trocar.actions.dragPath({ tip }, true)", middle)
+    planned.wait_for_function(
+        "!trocar.model.state.measuring && trocar.model.state.drawn.limiting_structure"
+    )
+    assert state(planned, "s.drawn.margin_mm") < 0.0
+    expect(planned.get_by_label("What limits the needle")).to_contain_text("breaks a limit")
+    planned.get_by_role("button", name="Draw a path").click()
+
+
+def test_the_view_down_a_needle_is_the_plans_own(planned: Page) -> None:
+    """The browser's angles for a preview are those the service gives for the same path."""
+    for trajectory in state(planned, "s.plan.trajectories"):
+        seen = planned.evaluate("path => trocar.bullsEyeOf(path)", trajectory["path"])
+        given = next(v for v in trajectory["views"] if v["role"] == "bulls_eye")["dicom"]
+        assert seen["primary_deg"] == pytest.approx(given["primary_deg"], abs=0.01)
+        assert seen["secondary_deg"] == pytest.approx(given["secondary_deg"], abs=0.01)
+
+
 def test_a_dropped_zip_opens_as_a_case(case: Page) -> None:
     case.get_by_role("button", name="Other case").click()
     drop(case, "case.zip", zipped("L3", "screw_L3_L", "screw_L3_R", "dural_sac", "skin"))
@@ -192,8 +256,9 @@ def zipped(*names: str) -> bytes:
 def drop(page: Page, name: str, data: bytes) -> None:
     """Drop a file on the page, as from a file manager."""
     transfer = page.evaluate_handle(
-        "([name, bytes]) => { const t = new DataTransfer();"
-        " t.items.add(new File([new Uint8Array(bytes)], name)); return t }",
-        [name, list(data)],
+        "([name, text]) => { const t = new DataTransfer();"
+        " const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));"
+        " t.items.add(new File([bytes], name)); return t }",
+        [name, base64.b64encode(data).decode()],
     )
     page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})

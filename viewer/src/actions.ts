@@ -2,14 +2,26 @@
 
 import { formOf } from "./bundle";
 import { otherAngles } from "./carm";
-import type { Angles, CaseDescription, Target, Trajectory } from "./contract";
+import type { Angles, CaseDescription, PlanRequest, Target, Trajectory, Vec3 } from "./contract";
+import { LiveLink } from "./live";
 import {
-  allStructures, APPROACHES, likelyTarget, nothing, patientPosition, problemLines, selected,
-  shownAtFirst, SIDES, type Model, type State,
+  allStructures, APPROACHES, editingNeedle, firstSketch, likelyTarget, nothing, patientPosition, problemLines, selected,
+  shownAtFirst, SIDES, type Mode, type Model, type Sketch, type State,
 } from "./model";
+import { straight, vector } from "./path";
 import { parsePly, type Mesh } from "./scene/ply";
 import * as service from "./service";
 import { OfflineError, ProblemError } from "./service";
+
+/** A dragged target is met within this, mm. */
+const TOLERANCE_MM = 2;
+
+/** How closely a preview proves its margins, mm: coarser than a plan, and sooner there. */
+const PREVIEW_TOLERANCE_MM = 1;
+
+const pointAt = (position: Vec3): Target => ({
+  type: "point", position_mm: position, tolerance_mm: TOLERANCE_MM,
+});
 
 const POLL_MS = 400;
 const WATCH_MS = 5000;
@@ -20,6 +32,8 @@ export class Actions {
   private handInAgain: (() => Promise<CaseDescription>) | null = null;
   private profileAbort = new AbortController();
   private planAbort = new AbortController();
+  /** What follows the dragged target; null while none is dragged. */
+  live: LiveLink | null = null;
 
   constructor(private readonly model: Model) {
     model.watch((state) => [selected(state), state.opened?.case_id], (state) => void this.profile(state));
@@ -50,7 +64,10 @@ export class Actions {
     if (!caseId) return;
     await this.openStored(caseId);
     if (!planId || !this.model.state.opened) return;
-    await this.attempt(async () => this.await(planId, Number(address.get("rank") ?? 1)));
+    const said = address.get("target");
+    const target = said ? (JSON.parse(said) as Target) : null;
+    if (target) this.aim(target);
+    await this.attempt(async () => this.await(planId, target, Number(address.get("rank") ?? 1)));
   }
 
   private async watchService(): Promise<void> {
@@ -192,31 +209,43 @@ export class Actions {
 
   /** Ask for a plan and wait for it. */
   async plan(): Promise<void> {
-    const { opened, target, approaches, sides, needlesWanted, cArm } = this.model.state;
+    const { opened, target, needlesWanted, cArm } = this.model.state;
     if (!opened || !target) return;
     this.planAbort.abort();
     this.model.set({ planningSince: Date.now(), notice: null });
     await this.attempt(async () => {
       const planId = await service.askForPlan(opened.case_id, {
-        target,
-        approaches: APPROACHES.filter((approach) => approaches.has(approach)),
-        sides: SIDES.filter((side) => sides.has(side)),
-        needles: [...needlesWanted],
-        c_arm: cArm,
+        ...this.wanted(), target, needles: [...needlesWanted], c_arm: cArm,
       });
-      await this.await(planId, 1);
+      await this.await(planId, target, 1);
     });
     this.model.set({ planningSince: null });
   }
 
-  private async await(planId: string, rank: number): Promise<void> {
+  private wanted(): Pick<PlanRequest, "approaches" | "sides"> {
+    const { approaches, sides } = this.model.state;
+    return {
+      approaches: APPROACHES.filter((approach) => approaches.has(approach)),
+      sides: SIDES.filter((side) => sides.has(side)),
+    };
+  }
+
+  /** What follows a dragged target: the selected way alone, which is answered soonest, or all. */
+  private followed(): Pick<PlanRequest, "approaches" | "sides"> {
+    const trajectory = selected(this.model.state);
+    return trajectory?.approach && trajectory.side
+      ? { approaches: [trajectory.approach], sides: [trajectory.side] }
+      : this.wanted();
+  }
+
+  private async await(planId: string, planned: Target | null, rank: number): Promise<void> {
     const abort = new AbortController();
     this.planAbort = abort;
     for (;;) {
       const answer = await service.readPlan(planId, abort.signal);
       if (abort.signal.aborted) return;
       if (answer.schema === "trocar/plan/1") {
-        this.model.set({ plan: answer, planId, drawn: null, editing: false, compared: null });
+        this.model.set({ plan: answer, planId, planned, drawn: null, mode: "look", compared: null });
         this.select(answer.trajectories.some((t) => t.rank === rank) ? rank : null);
         return;
       }
@@ -283,6 +312,85 @@ export class Actions {
     });
   }
 
+  /** Choose what a drag in the scene does. */
+  edit(mode: Mode): void {
+    this.live?.close();
+    this.live = null;
+    const start = firstSketch(this.model.state);
+    if (mode === "look" || !start) {
+      this.model.set({ mode: "look", aim: null, live: null, sketch: null, past: [] });
+      return;
+    }
+    this.model.set({ mode, live: null, past: [], aim: null, sketch: null });
+    if (mode === "target") this.dragTarget(start.tip, true);
+    else this.dragPath(start, true);
+  }
+
+  /** Ask what leads to a new place of the target. */
+  dragTarget(aim: Vec3, done: boolean): void {
+    const { past } = this.model.state;
+    this.model.set({ aim, past: done ? [...past, { aim }] : past });
+    this.askLive(aim);
+  }
+
+  private askLive(aim: Vec3): void {
+    const { opened } = this.model.state;
+    const needle = editingNeedle(this.model.state);
+    if (!opened || !needle) return;
+    this.live ??= new LiveLink(
+      service.liveAddress(opened.case_id),
+      (live) => this.model.set({ live }),
+      (problem) => this.tell(problem.title, problemLines(problem)),
+      () => this.tell("The preview has ended", ["The connection was lost; move the target to start anew."]),
+    );
+    this.live.ask({
+      ...this.followed(), target: pointAt(aim), needles: [needle.name],
+      certificate_tolerance_mm: PREVIEW_TOLERANCE_MM,
+    });
+  }
+
+  /** Plan for the dragged target in full. */
+  async planHere(): Promise<void> {
+    const { aim } = this.model.state;
+    if (!aim) return;
+    this.aim(pointAt(aim));
+    this.edit("look");
+    await this.plan();
+  }
+
+  /** Move an end of the drawn path; it is measured once it is let go. */
+  dragPath(change: Partial<Sketch>, done: boolean): void {
+    const { sketch: before, past } = this.model.state;
+    const sketch = { ...before, ...change } as Sketch;
+    this.model.set({ sketch, past: done ? [...past, { sketch }] : past });
+    if (done) void this.measure(sketch);
+  }
+
+  private async measure(sketch: Sketch): Promise<void> {
+    const { opened, plan, planned, target } = this.model.state;
+    const needle = editingNeedle(this.model.state);
+    if (!opened || !needle) return;
+    this.model.set({ measuring: true });
+    await this.attempt(async () => {
+      const path = straight(vector(sketch.entry), vector(sketch.tip));
+      const drawn = { ...(await service.evaluate(opened.case_id, path, needle.name, plan ? planned : target)), rank: 0 };
+      if (this.model.state.sketch !== sketch) return;
+      this.model.set({ drawn });
+      this.select(0);
+    });
+    this.model.set({ measuring: false });
+  }
+
+  /** Go back to the place before. */
+  undo(): void {
+    const [before] = this.model.state.past.slice(-2);
+    const past = this.model.state.past.slice(0, -2);
+    if (!before || this.model.state.past.length < 2) return;
+    this.model.set({ past });
+    if ("aim" in before) this.dragTarget(before.aim, true);
+    else this.dragPath(before.sketch, true);
+  }
+
   async save(path: string, name: string): Promise<void> {
     await this.attempt(async () => {
       const link = document.createElement("a");
@@ -295,10 +403,11 @@ export class Actions {
 
   /** Keep the address in step, so that reloading it, or sending it on, shows the same. */
   private remember(): void {
-    const { opened, planId, plan, rank } = this.model.state;
+    const { opened, planId, plan, planned, rank } = this.model.state;
     const parts = new URLSearchParams();
     if (opened) parts.set("case", opened.case_id);
     if (plan && planId) parts.set("plan", planId);
+    if (plan && planned) parts.set("target", JSON.stringify(planned));
     if (plan && rank) parts.set("rank", String(rank));
     history.replaceState(null, "", parts.size ? `#${parts.toString()}` : location.pathname);
   }

@@ -48,3 +48,12 @@ function rotation(primary: number): string {
   const turn = Math.abs(primary);
   return turn < 90 ? `${side}AO ${turn}` : `${side}PO ${180 - turn}`;
 }
+
+/** DICOM angles of the view down a needle that goes this way: the detector is over its hub. */
+export function bullsEye(direction: { x: number; y: number; z: number }): Angles {
+  const { x, y, z } = direction;
+  return {
+    primary_deg: Math.atan2(-x, y) / RADIAN,
+    secondary_deg: Math.atan2(-z, Math.hypot(x, y)) / RADIAN,
+  };
+}

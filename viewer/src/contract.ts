@@ -99,6 +99,7 @@ export interface PlanRequest {
   readonly sides?: readonly Side[];
   readonly needles?: readonly string[];
   readonly c_arm?: string;
+  readonly certificate_tolerance_mm?: number;
 }
 
 export interface Line {
@@ -240,6 +241,18 @@ export interface CArm {
   readonly description: string;
   readonly primary_deg: readonly [number, number];
   readonly secondary_deg: readonly [number, number];
+}
+
+/** What is answered for one class while a target is dragged. */
+export interface LiveClass {
+  readonly approach: string;
+  readonly side: Side;
+  readonly needle: string;
+  readonly status: "found" | "infeasible" | "stopped";
+  readonly best_margin_mm: number | null;
+  readonly limiting_structures: readonly string[];
+  readonly path: readonly Piece[] | null;
+  readonly outer_diameter_mm: number;
 }
 
 /** Distances within stretches of a needle; `depths_mm` are the stretches' ends, one more than they are. */

@@ -3,7 +3,8 @@
 import { Vector3 } from "three";
 
 import { Actions } from "./actions";
-import { otherAngles } from "./carm";
+import { bullsEye, otherAngles } from "./carm";
+import type { Angles, Piece } from "./contract";
 import { append, h } from "./dom";
 import { keyboard } from "./keyboard";
 import { newModel } from "./model";
@@ -18,6 +19,7 @@ import { stage } from "./panels/stage";
 import { start } from "./panels/start";
 import { structures } from "./panels/structures";
 import { takeaway } from "./panels/takeaway";
+import { stationAt } from "./path";
 import { outlines, planeAt, type Outline } from "./sections/slice";
 
 const model = newModel();
@@ -53,6 +55,7 @@ void actions.start();
 /** For tests and measurements: what the viewer knows and can do. */
 const inspection = {
   model, actions, scene, otherAngles,
+  bullsEyeOf: (path: readonly Piece[]): Angles => bullsEye(stationAt(path, 0).direction),
   /** The axial section of a structure through a height, mm, seen from the feet. */
   outlinesAcross(name: string, height: number): readonly Outline[] {
     const mesh = model.state.meshes.get(name);

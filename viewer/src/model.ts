@@ -1,9 +1,10 @@
 /** What the viewer knows at a moment, and what is derived from it. */
 
 import type {
-  Angles, CArm, CaseDescription, CaseSummary, Clearance, Needle, Plan, Problem, Profile, Sample,
-  Side, Structure, Target, Trajectory,
+  Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Plan, Problem, Profile, Sample,
+  Side, Structure, Target, Trajectory, Vec3,
 } from "./contract";
+import type { LiveAnswer } from "./live";
 import { lookOf } from "./looks";
 import type { Mesh } from "./scene/ply";
 import { Store } from "./store";
@@ -44,16 +45,36 @@ export interface State {
   readonly planningSince: number | null;
   readonly planId: string | null;
   readonly plan: Plan | null;
+  /** What the plan was asked for; a plan itself does not say. */
+  readonly planned: Target | null;
   readonly rank: number | null;
   readonly compared: number | null;
   /** A path that was drawn by hand and measured. */
   readonly drawn: Trajectory | null;
-  readonly editing: boolean;
+  readonly mode: Mode;
+  /** Where the dragged target is, and what was last answered about it. */
+  readonly aim: Vec3 | null;
+  readonly live: LiveAnswer | null;
+  /** Ends of the path that is being drawn. */
+  readonly sketch: Sketch | null;
+  readonly measuring: boolean;
+  /** What `undo` goes back to, the latest last. */
+  readonly past: readonly Edited[];
   readonly profile: Profile | null;
   readonly depthMm: number;
   /** Console angles of the simulated view. */
   readonly angles: Angles;
 }
+
+/** What a drag in the scene does: turn it, move the target, or move the ends of a path. */
+export type Mode = "look" | "target" | "path";
+
+export interface Sketch {
+  readonly entry: Vec3;
+  readonly tip: Vec3;
+}
+
+export type Edited = { readonly aim: Vec3 } | { readonly sketch: Sketch };
 
 export const APPROACHES = ["transpedicular", "parapedicular", "extrapedicular"] as const;
 export const SIDES: readonly Side[] = ["left", "right"];
@@ -63,8 +84,9 @@ export const nothing: State = {
   opened: null, meshes: new Map(), undrawn: new Map(), shown: new Map(),
   needles: [], cArms: [], target: null,
   approaches: new Set(APPROACHES), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
-  planningSince: null, planId: null, plan: null, rank: null, compared: null,
-  drawn: null, editing: false, profile: null, depthMm: 0,
+  planningSince: null, planId: null, plan: null, planned: null, rank: null, compared: null,
+  drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [],
+  profile: null, depthMm: 0,
   angles: { primary_deg: 0, secondary_deg: 0 },
 };
 
@@ -106,6 +128,32 @@ export function ranked({ plan, drawn }: State, rank: number | null): Trajectory 
 
 export function patientPosition({ opened }: State): string {
   return opened?.patient_position ?? "HFP";
+}
+
+/** Classes with the largest margin first; those without a path last. */
+export function bestFirst(classes: readonly LiveClass[]): readonly LiveClass[] {
+  const margin = ({ best_margin_mm: mm }: LiveClass): number => mm ?? -Infinity;
+  return [...classes].sort((a, b) => margin(b) - margin(a));
+}
+
+/** Where drawing starts: the selected path, or in from the back to a vertebra. */
+export function firstSketch(state: State): Sketch | null {
+  const trajectory = selected(state);
+  if (trajectory) return { entry: trajectory.entry_skin_mm, tip: trajectory.tip_mm };
+  const bone = state.opened?.vertebrae.find(({ frame }) => frame)?.frame;
+  if (!bone) return null;
+  const [x, y, z] = bone.origin_mm;
+  return { entry: [x + 40, y + 80, z + 10], tip: bone.origin_mm };
+}
+
+/** The needle that previews and drawn paths are made with: a straight one that is asked for. */
+export function editingNeedle(state: State): Needle | null {
+  const straight = state.needles.filter(({ curved }) => curved === null);
+  const wanted = selected(state)?.needle;
+  return (
+    straight.find(({ name }) => name === wanted) ??
+    straight.find(({ name }) => state.needlesWanted.has(name)) ?? straight[0] ?? null
+  );
 }
 
 /** How a trajectory stands: a limit broken, something nearer than preferred, or neither. */

@@ -97,6 +97,13 @@ export const profile = (
   caseId: string, path: readonly Piece[], needle: string, signal: AbortSignal,
 ): Promise<Profile> => json(`${under(caseId)}/profile`, { ...posted({ path, needle }), signal });
 
+export function liveAddress(caseId: string): string {
+  const address = new URL(`${under(caseId)}/live`, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  address.hash = "";
+  return address.href;
+}
+
 export async function fluoro(
   planId: string, rank: number, primaryDeg: number, secondaryDeg: number, signal: AbortSignal,
 ): Promise<Blob> {

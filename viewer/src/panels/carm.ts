@@ -12,6 +12,7 @@ const ROLES: Readonly<Record<string, string>> = {
   bulls_eye: "Bull’s-eye",
   progress: "Progress",
   screw_bulls_eye: "Screw’s eye",
+  foramen: "Foramen",
   true_ap: "AP",
   true_lateral: "Lateral",
   throw_off_ap: "Throw-off AP",

@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["[  ]", "depth of the sections, 1 mm back or on"],
   ["B", "bull’s-eye"], ["P", "progress view"], ["A", "AP"], ["L", "lateral"],
   ["T", "throw-off lateral"], ["N", "scene: look down the needle"],
+  ["Shift + arrows", "in the scene, while editing: move the target or the tip by 1 mm (with Alt: the entry)"],
   ["arrows, + −", "in the scene: turn, zoom"], ["Esc", "close what is open"],
 ];
 

@@ -3,11 +3,13 @@
 import type { Actions } from "../actions";
 import { fill, h, mm, words } from "../dom";
 import {
-  limiting, ranked, selected, structureNamed, targetName, targetsFor, type Model, type State,
+  bestFirst, editingNeedle, limiting, ranked, selected, structureNamed, targetName, targetsFor, type Model, type State,
 } from "../model";
-import { vector } from "../path";
+import { straight, vector } from "../path";
 import { letters, standpoint } from "../scene/orientation";
+import type { Drawable, NeedleLook } from "../scene/needles";
 import { SceneView, type ClipAxis, type Standpoint, type Touched } from "../scene/scene";
+import { edit, following } from "./edit";
 import { verdict } from "./verdict";
 
 const VIEWS: readonly (readonly [Standpoint, string])[] = [
@@ -27,8 +29,9 @@ export function stage(model: Model, actions: Actions): Stage {
   const menu = h("div", { class: "touched", hidden: true });
   const scene = new SceneView(canvas);
   const root = h("section", { class: "stage", "aria-label": "Scene" },
-    canvas, orientation(scene), limitLabel(model, scene), verdict(model), menu,
-    h("div", { class: "tools" }, views(model, scene), clipping(model, scene)), legend(model));
+    canvas, orientation(scene), limitLabel(model, scene), verdict(model), following(model, actions), menu,
+    h("div", { class: "tools" }, views(model, scene), clipping(model, scene)),
+    h("div", { class: "editing" }, edit(model, actions, scene)), legend(model));
   scene.onTouch = (touched) => offer(menu, touched, model, actions);
   keepInStep(model, scene);
   return { root, scene };
@@ -49,32 +52,51 @@ function keepInStep(model: Model, scene: SceneView): void {
   );
   model.watch((state) => [state.shown], ({ shown }) => scene.setShown(shown));
   model.watch(
-    (state) => [state.plan, state.drawn, state.rank, state.compared, state.needles],
+    (state) => [state.plan, state.drawn, state.rank, state.compared, state.needles, state.live, state.sketch, state.mode],
     (state) => showNeedles(scene, state),
   );
   model.watch(
     (state) => [selected(state)],
     (state) => {
       const trajectory = selected(state);
-      if (trajectory && !state.editing) scene.centreOn(trajectory);
+      if (trajectory && state.mode === "look") scene.centreOn(trajectory);
     },
   );
 }
 
+type Drawn = readonly (readonly [Drawable, NeedleLook])[];
+
 function showNeedles(scene: SceneView, state: State): void {
-  const all = [...(state.plan?.trajectories ?? []), ...(state.drawn ? [state.drawn] : [])];
-  const limits = [selected(state), ranked(state, state.compared)].flatMap((trajectory) => {
+  const drawn = { look: planned, target: previewed, path: sketched }[state.mode](state);
+  const shown = state.mode === "target" ? [] : [selected(state), ranked(state, state.compared)];
+  const limits = shown.flatMap((trajectory) => {
     const first = trajectory && limiting(trajectory)[0];
     return first ? [first] : [];
   });
-  scene.setNeedles(
-    all,
-    ({ rank, needle }) => ({
-      selected: rank === state.rank || rank === state.compared,
-      innerDiameterMm: state.needles.find(({ name }) => name === needle)?.curved?.outer_diameter_mm ?? null,
-    }),
-    limits,
+  scene.setNeedles(drawn, limits);
+}
+
+function planned(state: State): Drawn {
+  const all = [...(state.plan?.trajectories ?? []), ...(state.drawn ? [state.drawn] : [])];
+  return all.map((one) => [one, {
+    selected: one.rank === state.rank || one.rank === state.compared,
+    innerDiameterMm: state.needles.find(({ name }) => name === one.needle)?.curved?.outer_diameter_mm ?? null,
+  }]);
+}
+
+/** The best path of every class for where the target is being dragged. */
+function previewed({ live }: State): Drawn {
+  return bestFirst(live?.classes ?? []).flatMap(({ path, outer_diameter_mm }, i) =>
+    path ? [[{ rank: i + 1, path, outer_diameter_mm }, { selected: i === 0, innerDiameterMm: null }] as const] : [],
   );
+}
+
+function sketched(state: State): Drawn {
+  const { sketch, drawn } = state;
+  if (!sketch) return [];
+  const diameter = drawn?.outer_diameter_mm ?? editingNeedle(state)?.outer_diameter_mm ?? 2;
+  const path = straight(vector(sketch.entry), vector(sketch.tip));
+  return [[{ rank: 0, path, outer_diameter_mm: diameter }, { selected: true, innerDiameterMm: null }]];
 }
 
 function orientation(scene: SceneView): HTMLElement {
@@ -100,7 +122,7 @@ function limitLabel(model: Model, scene: SceneView): HTMLElement {
   const label = h("span", { class: "limit-label", "aria-hidden": "true" });
   const place = (): void => {
     const trajectory = selected(model.state);
-    const first = trajectory && limiting(trajectory)[0];
+    const first = trajectory && model.state.mode !== "target" ? limiting(trajectory)[0] : undefined;
     label.hidden = !first;
     if (!first) return;
     const said = `${first.structure} ${mm(first.distance_mm)}`;

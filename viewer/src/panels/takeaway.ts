@@ -7,6 +7,8 @@ import type { SceneView } from "../scene/scene";
 import { ofPlan } from "../service";
 
 const FILES: readonly (readonly [string, string])[] = [
+  ["sheet.pdf", "Sheet (PDF)"],
+  ["markups.mrk.json", "Slicer markups"],
   ["preview.png", "Preview (PNG)"],
   ["scene.glb", "3D scene (GLB)"],
   ["proof", "Proof (ZIP)"],

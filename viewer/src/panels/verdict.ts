@@ -11,11 +11,11 @@ const FULL_MM = 10;
 export function verdict(model: Model): HTMLElement {
   const root = h("aside", { class: "verdict", "aria-live": "polite", "aria-label": "What limits the needle" });
   model.watch(
-    (state) => [selected(state), ranked(state, state.compared), state.plan],
+    (state) => [selected(state), ranked(state, state.compared), state.plan, state.mode],
     (state) => {
       const trajectory = selected(state);
       const other = ranked(state, state.compared);
-      root.hidden = trajectory === null && state.plan?.outcome !== "no_safe_path";
+      root.hidden = state.mode === "target" || (trajectory === null && state.plan?.outcome !== "no_safe_path");
       if (trajectory) fill(root, card(trajectory), other && other !== trajectory && card(other));
       else if (!root.hidden) fill(root, h("p", { class: "big broken" }, "✕ No safe path"), h("p", {}, "Every way that was searched is proved closed: see “Why not?”."));
     },

@@ -13,13 +13,16 @@ import { corners, stationAt, vector } from "../path";
 const HUB_MM = 15;
 const ROUND = 20;
 
+/** What of a trajectory is drawn. */
+export type Drawable = Pick<Trajectory, "rank" | "path" | "outer_diameter_mm">;
+
 export interface NeedleLook {
   readonly selected: boolean;
   /** Of the curved inner needle, where the path has arcs. */
   readonly innerDiameterMm: number | null;
 }
 
-export function needle(trajectory: Trajectory, look: NeedleLook): Group {
+export function needle(trajectory: Drawable, look: NeedleLook): Group {
   const group = new Group();
   const material = new MeshLambertMaterial({
     color: needleColour(trajectory.rank),

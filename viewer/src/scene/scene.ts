@@ -11,7 +11,7 @@ import type { Clearance, Trajectory } from "../contract";
 import { lookOf } from "../looks";
 import type { Shown } from "../model";
 import { stationAt, vector } from "../path";
-import { disposeOf, needle, whisker, type NeedleLook } from "./needles";
+import { disposeOf, needle, whisker, type Drawable, type NeedleLook } from "./needles";
 import type { Mesh } from "./ply";
 import { bodyOf, setOpacity } from "./surfaces";
 
@@ -111,6 +111,13 @@ export class SceneView {
     this.onFrame();
   }
 
+  /** Draw, and return when the picture is there; for those who measure. */
+  finished(): void {
+    this.draw();
+    const gl = this.renderer.getContext();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+
   /** The scene as a picture, as it stands. */
   async picture(): Promise<Blob> {
     this.draw();
@@ -119,19 +126,27 @@ export class SceneView {
     );
   }
 
+  add(body: Body): void {
+    this.graph.add(body);
+  }
+
+  remove(body: Body): void {
+    this.graph.remove(body);
+    disposeOf(body);
+  }
+
   /** Show these meshes and no others. */
   setMeshes(meshes: ReadonlyMap<string, Mesh>, kindOf: (name: string) => string): void {
     for (const [name, body] of this.bodies) {
       if (meshes.has(name)) continue;
-      this.graph.remove(body);
-      disposeOf(body);
+      this.remove(body);
       this.bodies.delete(name);
     }
     for (const [name, mesh] of meshes) {
       if (this.bodies.has(name)) continue;
       const body = bodyOf(name, kindOf(name), mesh);
       this.bodies.set(name, body);
-      this.graph.add(body);
+      this.add(body);
     }
     this.applyClip();
     this.redraw();
@@ -147,14 +162,13 @@ export class SceneView {
   }
 
   setNeedles(
-    trajectories: readonly Trajectory[], lookOfNeedle: (t: Trajectory) => NeedleLook,
-    limits: readonly Clearance[],
+    drawn: readonly (readonly [Drawable, NeedleLook])[], limits: readonly Clearance[],
   ): void {
     for (const old of [...this.needles.children]) {
       this.needles.remove(old);
       disposeOf(old);
     }
-    for (const one of trajectories) this.needles.add(needle(one, lookOfNeedle(one)));
+    for (const [one, look] of drawn) this.needles.add(needle(one, look));
     for (const limit of limits) this.needles.add(whisker(limit));
     this.redraw();
   }
