@@ -67,7 +67,7 @@ def surroundings_of(question: Question, region: TargetRegion) -> Surroundings:
     """Gather what a question's paths may meet."""
     case, bone = question.prepared.case, question.bone
     through = meant_to_pass(case, bone)
-    limits = {s.name: question.policy.rule(s.kind).hard_mm for s in case.structures}
+    limits = {s.name: question.policy.rule_of(s).hard_mm for s in case.structures}
     barred = [s for s in case.structures if s.name not in through and limits[s.name] is not None]
     required = [np.full(len(s.mesh.faces), limits[s.name], dtype=np.float64) for s in barred]
     inside = [bone, *case.of_kind(Kind.HALO, Kind.LESION)] if bone.mesh.is_closed else []

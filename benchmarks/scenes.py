@@ -144,7 +144,7 @@ def surroundings(case: Case) -> Surroundings:
     return Surroundings(
         question=question, region=region, scene=scene, names=tuple(s.name for s in barred),
         meshes=tuple(s.mesh.moved(scene.from_patient) for s in barred),
-        margins_mm=np.array([question.policy.rule(s.kind).hard_mm or 0.0 for s in barred]),
+        margins_mm=np.array([question.policy.rule_of(s).hard_mm or 0.0 for s in barred]),
     )  # fmt: skip
 
 

@@ -109,10 +109,9 @@ def _room(question: Question, search: ClassSearch) -> _Room | None:
 
 def _preferred(question: Question, scene: Scene) -> Scene:
     """Return a scene that requires the preferred distances."""
-    kinds = {s.name: s.kind for s in question.prepared.case.structures}
-    rules = {name: question.policy.rule(kinds[name]) for name in scene.names}
+    rules = {s.name: question.policy.rule_of(s) for s in question.prepared.case.structures}
     return scene_with(
-        scene, {name: max(r.preferred_mm, r.hard_mm or 0.0) for name, r in rules.items()}
+        scene, {n: max(rules[n].preferred_mm, rules[n].hard_mm or 0.0) for n in scene.names}
     )
 
 

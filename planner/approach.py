@@ -9,6 +9,10 @@ windows, so that a path is classified by where it pierces the plane and by nothi
   rim of P there that is narrower than the needle's radius, where it breaches the lateral wall;
 - extrapedicular: beyond that strip, up to 45 mm lateral and 10 mm above P, not caudal to it.
 
+S1 has no lateral wall to run beside. There, with A the ala next to P, both together are shrunk by
+the needle's radius: transpedicular is what then lies in P, extrapedicular what lies in A;
+parapedicular paths do not exist.
+
 Left out on purpose: everything caudal to the pedicle (the exiting root runs there), everything
 medial of its centre outside P (the canal), and the rim of P narrower than the needle's radius
 medially and caudally (the wall towards canal and root would be breached). Hardware is cut out of
@@ -28,7 +32,7 @@ from shapely.geometry.polygon import orient
 
 from geometry.arrays import Point, Rotation, Vector, unit
 from geometry.sections import Plane, section
-from planner.anatomy.model import Pedicle, ScrewAxis, VertebraAnatomy
+from planner.anatomy.model import Pedicle, SacralPedicle, ScrewAxis, VertebraAnatomy
 from planner.case import Kind, Side, Structure
 from planner.request import Approach
 
@@ -37,6 +41,7 @@ LATERAL_REACH_MM = 45.0  # paths of 60 degrees convergence still pass [A]
 CRANIAL_REACH_MM = 10.0  # [A]
 CONVERGENCE_RAD = (math.radians(-20.0), math.radians(60.0))  # from the sagittal plane [A]
 TILT_RAD = math.radians(45.0)  # cranio-caudal, from the axial plane [A]
+SACRAL = {Approach.TRANSPEDICULAR: "sacral_pedicle", Approach.EXTRAPEDICULAR: "sacral_ala"}
 CORRIDOR_REACH_MM = 15.0  # window around a screw where there is no pedicle [A]
 
 
@@ -94,8 +99,14 @@ def as_multipolygon(shape: BaseGeometry) -> MultiPolygon:
 
 
 def windows(pedicle: Pedicle, radius_mm: float) -> dict[Approach, MultiPolygon]:
-    """Return the three disjoint windows of the isthmus plane, before hardware is cut out."""
+    """Return the disjoint windows of the isthmus plane, before hardware is cut out."""
     outline = pedicle.outline
+    if isinstance(pedicle, SacralPedicle):
+        within = _through(pedicle).buffer(-radius_mm)
+        return {
+            Approach.TRANSPEDICULAR: as_multipolygon(within.intersection(outline)),
+            Approach.EXTRAPEDICULAR: as_multipolygon(within.intersection(pedicle.ala)),
+        }
     _, low, _, high = outline.bounds
     beside = shapely.box(0.0, low, LATERAL_REACH_MM, high + CRANIAL_REACH_MM)
     near, within = outline.buffer(STRIP_MM), outline.buffer(-radius_mm)
@@ -107,6 +118,13 @@ def windows(pedicle: Pedicle, radius_mm: float) -> dict[Approach, MultiPolygon]:
         Approach.PARAPEDICULAR: as_multipolygon(shapely.union(strip, rim)),
         Approach.EXTRAPEDICULAR: as_multipolygon(beside.difference(near)),
     }
+
+
+def _through(pedicle: Pedicle) -> BaseGeometry:
+    """Return the bone in the isthmus plane that a transpedicular needle may fill."""
+    if isinstance(pedicle, SacralPedicle):
+        return shapely.union(pedicle.outline, pedicle.ala)
+    return pedicle.outline
 
 
 def hardware_section(hardware: Iterable[Structure], origin: Point, axes: Rotation) -> BaseGeometry:
@@ -156,12 +174,14 @@ def pedicle_gates(
     axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
     metal = hardware_section(hardware, pedicle.centre_mm, axes)
     lateral, cranial = slopes(axes, anatomy.frame.rotation, pedicle.side)
-    largest = shapely.maximum_inscribed_circle(pedicle.outline, tolerance=0.01).length
+    sacral = isinstance(pedicle, SacralPedicle)
+    bone = _through(pedicle)
+    largest = shapely.maximum_inscribed_circle(bone, tolerance=0.01).length
     return {
         approach: Gate(
             approach=approach,
             side=pedicle.side,
-            technique="straight",
+            technique=SACRAL[approach] if sacral else "straight",
             origin_mm=pedicle.centre_mm,
             axes=axes,
             window=as_multipolygon(uncut.difference(metal)),

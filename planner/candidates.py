@@ -191,7 +191,7 @@ def _measured(question: Question, needle: Needle, path: Path) -> MeasuredPath | 
 
 def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
     """Whether every measured structure keeps its preferred distance."""
-    return all(c.traversed or c.distance_mm >= policy.rule(c.kind).preferred_mm for c in measured)
+    return all(c.traversed or c.distance_mm >= policy.rule_of(c).preferred_mm for c in measured)
 
 
 def _turned(question: Question, search: ClassSearch) -> list[Candidate]:

@@ -11,6 +11,8 @@ from planner.question import Question
 from planner.request import Approach
 from planner.target import TargetRegion
 
+NO_WALL = "S1 goes over into the ala: it has no lateral wall that a needle could run beside"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatelessClass:
@@ -48,15 +50,24 @@ def _ways(question: Question, side: Side, needle: Needle) -> dict[Approach, Gate
     """Return the gate of each approach on a side, or why there is none."""
     pedicle = question.pedicle(side)
     anatomy = question.prepared.bone(question.bone)
-    if isinstance(anatomy, VertebraAnatomy) and not isinstance(pedicle, Unavailable):
+    readable = isinstance(anatomy, VertebraAnatomy) and not isinstance(pedicle, Unavailable)
+    if readable and not _below_s1(question):
         hardware = question.prepared.case.of_kind(*HARDWARE)
-        return {**pedicle_gates(anatomy, pedicle, hardware, needle.radius_mm)}
+        none = dict.fromkeys(Approach, Unavailable(reason=NO_WALL))
+        return {**none, **pedicle_gates(anatomy, pedicle, hardware, needle.radius_mm)}
     why = pedicle if isinstance(pedicle, Unavailable) else Unavailable(reason="no anatomy")
     ways: dict[Approach, Gate | Unavailable] = dict.fromkeys(Approach, why)
     corridor = _corridor(question, side, needle)
     if corridor is not None:
         ways[corridor.approach] = corridor
     return ways
+
+
+def _below_s1(question: Question) -> bool:
+    """Tell whether the target belongs to a screw that runs through the sacrum below S1."""
+    screw = None if isinstance(question.region, Unavailable) else question.region.screw
+    sacral = question.bone.kind is Kind.SACRUM
+    return sacral and screw is not None and screw.level != "S1"
 
 
 def _corridor(question: Question, side: Side, needle: Needle) -> Gate | None:

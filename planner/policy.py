@@ -7,6 +7,7 @@ not clinical thresholds. ``None`` as the hard limit means advisory: measured, sh
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 from planner.case import Case, Kind, Structure
 from planner.errors import RequestError
@@ -62,6 +63,22 @@ WIDENED_MM: Mapping[Kind, float] = MappingProxyType(
     {Kind.CANAL: 1.0, Kind.NERVE_ROOT: 1.0, Kind.PLEURA: 2.0}
 )
 
+
+@runtime_checkable
+class Limited(Protocol):
+    """What a distance is kept from: a structure, or the clearance to one."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        ...
+
+    @property
+    def derived(self) -> object:
+        """Something true if it was derived and not segmented."""
+        ...
+
+
 # A needle passes through these whatever it is meant for, so no hard limit can be set on them.
 PASSED_THROUGH = frozenset({Kind.SKIN, Kind.HALO, Kind.LESION})
 
@@ -73,8 +90,19 @@ class Policy:
     rules: Mapping[Kind, Rule]
 
     def rule(self, kind: Kind) -> Rule:
-        """Return the rule for ``kind``; every kind has one."""
+        """Return the rule for ``kind`` where it was segmented; every kind has one."""
         return self.rules[kind]
+
+    def rule_of(self, one: Limited) -> Rule:
+        """Return the rule for one structure: its kind's, widened if it was derived."""
+        rule, more = self.rules[one.kind], widening_mm(one)
+        if more == 0.0:
+            return rule
+        return Rule(
+            hard_mm=None if rule.hard_mm is None else rule.hard_mm + more,
+            preferred_mm=rule.preferred_mm + more,
+            source=f"{rule.source}; {more:.1f} mm more because it is derived [A]",
+        )
 
 
 def meant_to_pass(case: Case, bone: Structure) -> frozenset[str]:
@@ -85,27 +113,9 @@ def meant_to_pass(case: Case, bone: Structure) -> frozenset[str]:
 DEFAULT_POLICY = Policy(rules=DEFAULTS)
 
 
-def widening_mm(case: Case, kind: Kind) -> float:
-    """Return how much more is kept from a kind, because the case's is derived; 0 if it is not.
-
-    A kind is derived only where the case has none of it, so it is all of it or nothing.
-    """
-    derived = any(s.derived is not None for s in case.of_kind(kind))
-    return WIDENED_MM[kind] if derived else 0.0
-
-
-def widened(policy: Policy, case: Case) -> Policy:
-    """Return a policy that keeps more distance from what was derived for a case."""
-    rules = dict(policy.rules)
-    for kind in WIDENED_MM:
-        rule, more = rules[kind], widening_mm(case, kind)
-        if more > 0.0:
-            rules[kind] = Rule(
-                hard_mm=None if rule.hard_mm is None else rule.hard_mm + more,
-                preferred_mm=rule.preferred_mm + more,
-                source=f"{rule.source}; {more:.1f} mm more because it is derived [A]",
-            )
-    return Policy(rules=MappingProxyType(rules))
+def widening_mm(one: Limited) -> float:
+    """Return how much more is kept from something because it is derived; 0 if it is not."""
+    return WIDENED_MM[one.kind] if one.derived else 0.0
 
 
 def policy_with(overrides: Mapping[Kind, tuple[float | None, float]]) -> Policy:

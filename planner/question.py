@@ -11,7 +11,7 @@ from planner.fluoroscopy.c_arm import CArm
 from planner.fluoroscopy.catalogue import c_arm_of
 from planner.fluoroscopy.views import position_or_default
 from planner.hazard_margins import with_hazards
-from planner.policy import Policy, widened
+from planner.policy import Policy
 from planner.prepared import PreparedCase
 from planner.request import ErrorProfile, EvaluationRequest, PlanRequest, TargetSpec
 from planner.target import TargetRegion, bone_of, region_of
@@ -29,7 +29,7 @@ class Question:
         bone: The bone the needle is meant to enter.
         region: Where the tip must end, or why that is unknown.
         axes: Left, posterior and superior unit vectors (rows) of the bone or its neighbour, LPS.
-        policy: The rules in force, wider for what was derived.
+        policy: The rules in force; they are wider for what was derived.
         c_arm: The C-arm whose reach counts.
         position: The patient's position during the procedure.
         error_profile: How the needle is guided.
@@ -78,9 +78,7 @@ def question_of(prepared: PreparedCase, request: PlanRequest | EvaluationRequest
     )
     return Question(
         prepared=prepared, bone=bone, target=request.target, region=region, axes=axes,
-        policy=widened(
-            with_hazards(request.policy, prepared.given, bone.level), prepared.case
-        ),
+        policy=with_hazards(request.policy, prepared.given, bone.level),
         c_arm=c_arm_of(request.c_arm), position=lie_of(prepared, request.patient_position),
         error_profile=request.error_profile,
     )  # fmt: skip

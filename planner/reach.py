@@ -50,7 +50,7 @@ def reach_mm(question: Question, needle: Needle, path: Path) -> float:
     far = _bone_exit(question, tip, ahead * max(far, 0.0))
     through = meant_to_pass(question.prepared.case, question.bone)
     for structure in question.prepared.case.structures:
-        required = question.policy.rule(structure.kind).hard_mm
+        required = question.policy.rule_of(structure).hard_mm
         if required is not None and structure.name not in through:
             far = _clear(question, structure, (tip, ahead), far, needle.radius_mm + required)
     return far

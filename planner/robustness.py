@@ -322,7 +322,7 @@ def sampled_clearances(
 
 def _cap(question: Question, clearance: Clearance) -> float:
     """Return the clearance above which nobody asks how large it is, mm."""
-    return max(question.policy.rule(clearance.kind).preferred_mm, clearance.required_mm or 0.0)
+    return max(question.policy.rule_of(clearance).preferred_mm, clearance.required_mm or 0.0)
 
 
 def _starts_inside(distance: MeshDistance, needles: Needles) -> Bool[np.ndarray, " n"]:

@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 
 from geometry.arrays import unit
-from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
+from planner.anatomy.model import Pedicle, SacralPedicle, ScrewAxis, Unavailable
 from planner.approach import STRIP_MM, Gate, windows
 from planner.case import Kind, Side
 from planner.errors import RequestError
@@ -171,14 +171,12 @@ def recognised(
         if isinstance(pedicle, Unavailable):
             continue
         pierced = _pierced(pedicle, path)
-        if pierced is not None and pedicle.outline.covers(pierced):
-            cut = windows(pedicle, radius_mm)
-            through = cut[Approach.TRANSPEDICULAR].dwithin(pierced, BORDER_MM)
-            beside = cut[Approach.PARAPEDICULAR].covers(pierced) and not through
-            return (Approach.PARAPEDICULAR if beside else Approach.TRANSPEDICULAR), side
+        through = None if pierced is None else _through(pedicle, pierced, radius_mm)
+        if through is not None:
+            return through, side
     for side in Side:
         pedicle = question.pedicle(side)
-        if isinstance(pedicle, Unavailable):
+        if isinstance(pedicle, Unavailable | SacralPedicle):
             continue
         pierced = _pierced(pedicle, path)
         if pierced is None or pierced.x < 0.0 or pierced.y < pedicle.outline.bounds[1]:
@@ -186,6 +184,17 @@ def recognised(
         near = pedicle.outline.distance(pierced) <= STRIP_MM
         return (Approach.PARAPEDICULAR if near else Approach.EXTRAPEDICULAR), side
     return None, None
+
+
+def _through(pedicle: Pedicle, pierced: shapely.Point, radius_mm: float) -> Approach | None:
+    """Name the approach of a path that pierces bone in the isthmus plane; None for another."""
+    if not pedicle.outline.covers(pierced):
+        in_ala = isinstance(pedicle, SacralPedicle) and pedicle.ala.covers(pierced)
+        return Approach.EXTRAPEDICULAR if in_ala else None
+    cut = windows(pedicle, radius_mm)
+    within = cut[Approach.TRANSPEDICULAR].dwithin(pierced, BORDER_MM)
+    rim = Approach.PARAPEDICULAR in cut and cut[Approach.PARAPEDICULAR].covers(pierced)
+    return Approach.PARAPEDICULAR if rim and not within else Approach.TRANSPEDICULAR
 
 
 def _pierced(pedicle: Pedicle, path: Path) -> shapely.Point | None:

@@ -54,7 +54,7 @@ def _clearance(
         found.append((nearest.distance_mm - radius, depth, nearest))
         before += float(steps.sum())
     distance, depth, nearest = min(found, key=lambda one: one[0])
-    required = None if traversed else policy.rule(structure.kind).hard_mm
+    required = None if traversed else policy.rule_of(structure).hard_mm
     return Clearance(
         structure=structure.name,
         kind=structure.kind,

@@ -215,7 +215,7 @@ def _lower(
             near = tuple(
                 c.structure
                 for c in found.clearances
-                if c.kind is kind and not c.traversed and c.distance_mm < hard
+                if c.kind is kind and not c.traversed and c.distance_mm - widening_mm(c) < hard
             )
             opening = _opening(found, Change.LOWER_LIMIT, kind, _limit(site, found, kind))
             yield _Found(opening=opening, in_the_way=near)
@@ -243,8 +243,8 @@ def _keeping(site: Site, trial: Trial, path: Path, kind: Kind) -> Witness | None
     open_to = verified(site, _limited(site, trial, kind, 0.0), path)
     if open_to is None:
         return None
-    nearest = min(c.distance_mm for c in open_to.clearances if c.kind is kind and not c.traversed)
-    room = nearest - _more(site, kind)
+    kept = (c for c in open_to.clearances if c.kind is kind and not c.traversed)
+    room = min(c.distance_mm - widening_mm(c) for c in kept) - _more(site, kind)
     limit = round(math.floor(room / LIMIT_STEP_MM) * LIMIT_STEP_MM, 2)
     return verified(site, _limited(site, trial, kind, limit), path)
 
@@ -261,8 +261,7 @@ def _limit(site: Site, found: Witness, kind: Kind) -> float:
 
 
 def _more(site: Site, kind: Kind) -> float:
-    prepared, level = site.question.prepared, site.question.bone.level
-    return widening_mm(prepared.case, kind) + more_mm(prepared.given, level, kind)
+    return more_mm(site.question.prepared.given, site.question.bone.level, kind)
 
 
 def _without(site: Site, trial: Trial, suspects: Sequence[str]) -> Iterator[_Found]:

@@ -168,10 +168,10 @@ def _offsets(site: Site, trial: Trial) -> dict[str, float]:
     """Return the required distances that a trial changes, by structure."""
     changed = {}
     for name in site.scene.names:
-        kind = site.kind(name)
-        required = trial.policy.rule(kind).hard_mm
+        one = site.question.prepared.case.structure(name)
+        required = trial.policy.rule_of(one).hard_mm
         if name == trial.without:
             changed[name] = REMOVED_MM
-        elif required is not None and required != site.question.policy.rule(kind).hard_mm:
+        elif required is not None and required != site.question.policy.rule_of(one).hard_mm:
             changed[name] = required
     return changed

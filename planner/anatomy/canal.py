@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from geometry.arrays import Point, Rotation
+from geometry.arrays import Point, Rotation, unit
 from geometry.mesh import TriangleMesh
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.tubes import ring, tube_through
@@ -23,7 +23,7 @@ from planner.case import Side
 DEPTH_MM = {
     "T1": 16.4, "T2": 15.9, "T3": 16.0, "T4": 16.0, "T5": 16.0, "T6": 16.0, "T7": 16.0, "T8": 16.0,
     "T9": 16.0, "T10": 16.0, "T11": 16.0, "T12": 18.1, "L1": 19.0, "L2": 18.2, "L3": 17.5,
-    "L4": 18.6, "L5": 19.7,
+    "L4": 18.6, "L5": 19.7, "S1": 17.5,
 }  # fmt: skip
 USUAL_DEPTH_MM = 17.0
 BESIDE_MM = 2.0  # epidural room between a medial wall and the sac [A]
@@ -92,18 +92,28 @@ def canal_level(bone: VertebraAnatomy) -> CanalLevel | Unavailable:
             reason=f"the pedicles of {bone.level} are only {left + right:.1f} mm apart"
         )
     half_depth = 0.5 * (DEPTH_MM.get(bone.level, USUAL_DEPTH_MM) - BEFORE_MM)
-    behind = 0.5 * bone.body.depth_mm + BEFORE_MM + half_depth
+    axes = _along_sacrum(bone) if bone.level == "S1" else bone.frame.rotation
     read = [p for s, p in bone.pedicles.items() if s in walls and isinstance(p, Pedicle)]
     up = float(np.mean([bone.frame.points(p.centre_mm)[2] for p in read]))
     reach = 0.5 * bone.body.posterior_height_mm + BEYOND_MM
     one_sided = 1.0 if len(walls) == len(Side) else ONE_SIDED
-    middle = np.array([0.5 * (left - right), behind, up])
+    on_wall = np.array([0.5 * (left - right), 0.5 * bone.body.depth_mm, 0.0])
+    middle = bone.frame.inverse().points(on_wall) + (
+        (BEFORE_MM + half_depth) * axes[1] + up * axes[2]
+    )
     return CanalLevel(
-        level=bone.level, centre_mm=bone.frame.inverse().points(middle), axes=bone.frame.rotation,
+        level=bone.level, centre_mm=middle, axes=axes,
         half_width_mm=half_width, half_depth_mm=half_depth,
         up_mm=reach - up, down_mm=reach + up,
         confidence=one_sided * min(bone.confidence, *(p.confidence for p in read)),
     )  # fmt: skip
+
+
+def _along_sacrum(s1: VertebraAnatomy) -> Rotation:
+    """Return S1's axes turned about its left so that the third follows the slant of its back."""
+    left = s1.frame.rotation[0]
+    up = unit(s1.frame.inverse().vectors(s1.body.superior_mm))
+    return np.stack([left, np.cross(up, left), up])
 
 
 def derived_canals(levels: Sequence[CanalLevel]) -> tuple[DerivedCanal, ...]:

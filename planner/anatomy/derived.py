@@ -1,19 +1,21 @@
 """What a case lacks and its bones tell: the canal, the exiting roots, the pleura.
 
-A structure is derived only where the case has none of its kind. It becomes part of the case that
-is planned on, marked with its confidence and cause, and the policy widens its margin. What cannot
-be derived is named with its reason.
+A structure is derived only where the case has none: a canal level by level, a root foramen by
+foramen, a pleura side by side. It becomes part of the case that is planned on, marked with its
+confidence and cause, and the policy widens its margin. What cannot be derived is named with its
+reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 
 from geometry.mesh import TriangleMesh
-from planner.anatomy.canal import canal_level, derived_canals
-from planner.anatomy.foramina import Foramen, foramen
+from planner.anatomy.canal import DerivedCanal, canal_level, derived_canals
+from planner.anatomy.foramina import Foramen, foramen, sacral_foramen
+from planner.anatomy.given import Given, root_place
 from planner.anatomy.model import Unavailable, VertebraAnatomy
 from planner.case import LEVELS, Case, Derivation, Kind, Side, Structure
 
@@ -69,14 +71,11 @@ def derived_anatomy(
     """
     readable = [bone for bone in bones.values() if isinstance(bone, VertebraAnatomy)]
     order = sorted(readable, key=lambda bone: -float(bone.frame.inverse().translation_mm[2]))
-    found: list[Structure | Missing] = []
-    foramina = list(_foramina(order))
-    if not case.of_kind(Kind.CANAL):
-        found += _canals(order)
-    if not case.of_kind(Kind.NERVE_ROOT):
-        found += (one if isinstance(one, Missing) else _root(one) for one in foramina)
-    if not case.of_kind(Kind.PLEURA):
-        found += _pleurae(case)
+    given = Given(case)
+    foramina = list(_foramina(order, given))
+    found: list[Structure | Missing] = [
+        *_canals(order, given), *_roots(foramina, given), *_pleurae(case, given),
+    ]  # fmt: skip
     taken = {structure.name for structure in case.structures}
     return DerivedAnatomy(
         structures=tuple(_named_apart(s, taken) for s in found if isinstance(s, Structure)),
@@ -93,12 +92,24 @@ def _named_apart(structure: Structure, taken: set[str]) -> Structure:
     return replace(structure, name=name)
 
 
-def _canals(order: list[VertebraAnatomy]) -> Iterator[Structure | Missing]:
-    read = [canal_level(bone) for bone in order]
-    for bone, level in zip(order, read, strict=True):
-        if isinstance(level, Unavailable):
-            yield Missing(kind=Kind.CANAL, levels=(bone.level,), side=None, reason=level.reason)
-    canals = derived_canals([level for level in read if not isinstance(level, Unavailable)])
+def _canals(order: list[VertebraAnatomy], given: Given) -> Iterator[Structure | Missing]:
+    canals: list[DerivedCanal] = []
+    for is_given, bones in groupby(order, key=given.canal_at):
+        if is_given:
+            continue
+        levels = []
+        for bone in bones:
+            level = canal_level(bone)
+            if isinstance(level, Unavailable):
+                yield Missing(kind=Kind.CANAL, levels=(bone.level,), side=None, reason=level.reason)
+            else:
+                levels.append(level)
+        canals += derived_canals(levels)
+    if order and order[-1].level == "S1" and not given.canal_below(order[-1]):
+        yield Missing(
+            kind=Kind.CANAL, levels=("S2",), side=None,
+            reason="only the first sacral segment is read",
+        )  # fmt: skip
     for k, canal in enumerate(canals, start=1):
         yield _structure(
             "derived_canal" if len(canals) == 1 else f"derived_canal_{k}", Kind.CANAL, canal.mesh,
@@ -106,31 +117,58 @@ def _canals(order: list[VertebraAnatomy]) -> Iterator[Structure | Missing]:
         )  # fmt: skip
 
 
-def _foramina(order: list[VertebraAnatomy]) -> Iterator[Foramen | Missing]:
-    """Yield the foramina of both sides from cranial to caudal, or why there is none."""
+def _roots(foramina: Iterable[Foramen | Missing], given: Given) -> Iterator[Structure | Missing]:
+    """Yield the roots of foramina through which none is given, and what could not be told."""
+    for one in foramina:
+        if isinstance(one, Missing):
+            yield one
+        elif not given.root_near(one.centre_mm, 0.5 * one.height_mm):
+            yield _root(one)
+
+
+def _foramina(order: list[VertebraAnatomy], given: Given) -> Iterator[Foramen | Missing]:
+    """Yield the foramina of both sides from cranial to caudal, or why there is none.
+
+    One that cannot be read is not missing where a root is given.
+    """
     if order:
-        yield from _beyond(order[0], "above")
+        yield from _beyond(order[0], "above", given)
     for upper, lower in pairwise(order):
         if not _are_neighbours(upper, lower):
-            yield from _beyond(upper, "below")
-            yield from _beyond(lower, "above")
+            yield from _beyond(upper, "below", given)
+            yield from _beyond(lower, "above", given)
             continue
         for side in Side:
             one = foramen(upper, lower, side)
-            yield one if isinstance(one, Foramen) else Missing(
-                kind=Kind.NERVE_ROOT, levels=(upper.level, lower.level), side=side,
-                reason=one.reason,
-            )  # fmt: skip
+            if isinstance(one, Foramen):
+                yield one
+            elif not given.root_near(root_place(upper, side, -1.0)):
+                yield _missing_root((upper.level, lower.level), side, one.reason)
     if order and order[-1].level != "S1":
-        yield from _beyond(order[-1], "below")
+        yield from _beyond(order[-1], "below", given)
+    elif order:
+        yield from _sacral(order[-1], given)
 
 
-def _beyond(bone: VertebraAnatomy, where: str) -> Iterator[Missing]:
+def _sacral(s1: VertebraAnatomy, given: Given) -> Iterator[Foramen | Missing]:
+    """Yield the first sacral foramina; those further down are not derived."""
     for side in Side:
-        yield Missing(
-            kind=Kind.NERVE_ROOT, levels=(bone.level,), side=side,
-            reason=f"no vertebra {where} {bone.level} was read",
-        )  # fmt: skip
+        one = sacral_foramen(s1, side)
+        if isinstance(one, Foramen):
+            yield one
+        elif not given.root_near(root_place(s1, side, -1.0)):
+            yield _missing_root(("S1",), side, one.reason)
+        yield _missing_root(("S2",), side, "only the first sacral segment is read")
+
+
+def _beyond(bone: VertebraAnatomy, where: str, given: Given) -> Iterator[Missing]:
+    for side in Side:
+        if not given.root_near(root_place(bone, side, 1.0 if where == "above" else -1.0)):
+            yield _missing_root((bone.level,), side, f"no vertebra {where} {bone.level} was read")
+
+
+def _missing_root(levels: tuple[str, ...], side: Side, reason: str) -> Missing:
+    return Missing(kind=Kind.NERVE_ROOT, levels=levels, side=side, reason=reason)
 
 
 def _are_neighbours(upper: VertebraAnatomy, lower: VertebraAnatomy) -> bool:
@@ -149,9 +187,9 @@ def _root(one: Foramen) -> Structure:
     return replace(root, level=one.level if one.level in LEVELS else None, side=one.side)
 
 
-def _pleurae(case: Case) -> Iterable[Structure]:
+def _pleurae(case: Case, given: Given) -> Iterable[Structure]:
     for lung in case.of_kind(Kind.ORGAN):
-        if LUNG in lung.name.lower():
+        if LUNG in lung.name.lower() and not given.pleura_of(lung):
             cause = Derivation(confidence=LUNG_CONFIDENCE, cause=f"the surface of {lung.name}")
             pleura = _structure(f"derived_pleura_{lung.name}", Kind.PLEURA, lung.mesh, cause)
             yield replace(pleura, side=lung.side)

@@ -53,6 +53,19 @@ class Pedicle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SacralPedicle(Pedicle):
+    """A pedicle of S1 in the plane of its gate, which no wall ends towards the ala.
+
+    Attributes:
+        ala: Bone of the ala in the same plane and heights, beside ``outline``, in-plane mm.
+        foramen_mm: Middle of the first sacral foramen where the plane cuts it, patient LPS.
+    """
+
+    ala: Polygon
+    foramen_mm: Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
     """Something that could not be derived, and why; what depends on it is refused, not guessed."""
 

@@ -19,7 +19,7 @@ from planner.anatomy.model import (
 )
 from planner.anatomy.sacrum import sacrum_anatomy
 from planner.anatomy.vertebra import vertebra_anatomy
-from planner.case import Case, Kind, Structure
+from planner.case import HARDWARE, Case, Kind, Structure
 
 
 class AnatomyReader:
@@ -71,7 +71,8 @@ class AnatomyReader:
         if bone.kind is Kind.SACRUM:
             last = [v for v in self._case.of_kind(Kind.VERTEBRA) if v.level == "L5"]
             above = self.bone(last[0]) if last else None
-            return sacrum_anatomy(bone, l5=above if isinstance(above, VertebraAnatomy) else None)
+            l5 = above if isinstance(above, VertebraAnatomy) else None
+            return sacrum_anatomy(bone, l5=l5, metal=self._case.of_kind(*HARDWARE))
         return Unavailable(reason=f"no pedicles are derived for an object of kind {bone.kind}")
 
     def _nearest(self, point: Point, count: int) -> list[VertebraAnatomy]:

@@ -1,11 +1,11 @@
 """The first sacral segment: its frame from the superior endplate, and its body.
 
 The segment has no endplate below and, in many segmentations, no canal behind. What the mesh cannot
-tell is taken in adult proportion to the endplate and lowers the confidence; a pedicle is not made
-up, because laterally it runs into the ala without a border.
+tell is taken in adult proportion to the endplate and lowers the confidence.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -20,8 +20,9 @@ from geometry.sections import Plane, filled, parts, section
 from planner.anatomy.body import BodyBox, Face, Look, Surface, fit_face, surface_of
 from planner.anatomy.model import Body, Unavailable, VertebraAnatomy
 from planner.anatomy.morphometry import ACCEPTED, NORMS
+from planner.anatomy.sacral_pedicle import sacral_pedicles
 from planner.anatomy.symmetry import mirror_plane
-from planner.case import Side, Structure
+from planner.case import Structure
 
 BAND_MM = 14.0  # half width of the midline strip in which the endplate is looked for
 TURN = np.radians(10.0)  # width of the kernel over directions
@@ -33,7 +34,6 @@ STEPS = 80
 SETTLED_MM = 1e-10
 OPEN_BEHIND = 1.15  # a span this many times the endplate's depth runs through a canal unseen
 LOOK = Look(axis=2, sign=1.0, middle=(0.0, 0.0), reach=(0.75, 0.85))
-NO_PEDICLE = "the S1 pedicle runs into the ala without a border, so it has no isthmus to pierce"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,17 +46,27 @@ class _Depth:
 
 
 def sacrum_anatomy(
-    bone: Structure, *, l5: VertebraAnatomy | None = None
+    bone: Structure, *, l5: VertebraAnatomy | None = None, metal: Iterable[Structure] = ()
 ) -> VertebraAnatomy | Unavailable:
-    """Read the frame and the body of S1.
+    """Read the frame, the body and the pedicles of S1.
 
     Args:
         bone: The sacrum.
         l5: The vertebra above; only a check that the endplate found is the one that faces it.
+        metal: Hardware of the case; holes that it fills count as bone.
 
     Returns:
-        The anatomy in patient LPS, without pedicles, or why there is none.
+        The anatomy in patient LPS, or why there is none.
     """
+    read = _segment(bone, l5)
+    if isinstance(read, Unavailable):
+        return read
+    pedicles = sacral_pedicles(bone.mesh, read.frame, read.body, metal)
+    return replace(read, pedicles=MappingProxyType(pedicles))
+
+
+def _segment(bone: Structure, l5: VertebraAnatomy | None) -> VertebraAnatomy | Unavailable:
+    """Read the frame and the body, without pedicles."""
     mirror = mirror_plane(bone.mesh)
     left = mirror.normal * (1.0 if mirror.normal[0] >= 0.0 else -1.0)
     surface = surface_of(bone.mesh)
@@ -204,7 +214,7 @@ def _described(
         level="S1",
         frame=frame_from_axes(name=bone.name, origin_mm=origin, axes=box.axes),
         body=body,
-        pedicles=MappingProxyType({side: Unavailable(reason=NO_PEDICLE) for side in Side}),
+        pedicles=MappingProxyType({}),
         confidence=confidence,
         cause=cause,
         warnings=_warnings(box, l5),

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from geometry.arrays import Point, Vector, unit
+from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh, triangle_mesh
 
 SEGMENTS = 32
@@ -51,17 +51,20 @@ def tube_through(rings: Float[np.ndarray, "n k 3"]) -> TriangleMesh:
     return mesh if mesh.volume_mm3 > 0.0 else triangle_mesh(mesh.vertices, faces[:, ::-1])
 
 
-def straight_tube(start_mm: Point, end_mm: Point, across: Vector, radius_mm: float) -> TriangleMesh:
-    """Return a round bar that holds the cylinder from ``start_mm`` to ``end_mm``.
+def round_tube(points_mm: Points, across: Vector, radius_mm: float) -> TriangleMesh:
+    """Return a bar that holds the cylinders along a line with corners, without their end caps.
 
     Args:
-        start_mm: Middle of one end.
-        end_mm: Middle of the other.
-        across: A direction not along it, which the first corner of each end looks to.
-        radius_mm: Of the cylinder.
+        points_mm: At least two points of its middle line, which nowhere turns sharply.
+        across: A direction nowhere along it, which the first point of each ring looks to.
+        radius_mm: Of the cylinders.
     """
-    along = unit(end_mm - start_mm)
-    first = unit(across - (across @ along) * along)
-    second = np.cross(along, first)
-    ends = [ring(end, first, second, radius_mm, radius_mm) for end in (start_mm, end_mm)]
-    return tube_through(np.stack(ends))
+    steps = np.diff(points_mm, axis=0)
+    ways = steps / np.linalg.norm(steps, axis=1)[:, None]
+    rings = []
+    for point, before, after in zip(points_mm, [ways[0], *ways], [*ways, ways[-1]], strict=True):
+        along = unit(before + after)
+        first = unit(across - (across @ along) * along)
+        wide = radius_mm / float(along @ after)  # a mitre is longer than the bar is thick
+        rings.append(ring(point, first, np.cross(along, first), wide, wide))
+    return tube_through(np.stack(rings))

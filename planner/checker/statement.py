@@ -78,7 +78,7 @@ def space_of(prepared: PreparedCase, request: PlanRequest) -> Space:
     bone, posterior = question.bone, question.axes[1]
     through = meant_to_pass(case, bone)
     hard = [
-        None if s.name in through else question.policy.rule(s.kind).hard_mm
+        None if s.name in through else question.policy.rule_of(s).hard_mm
         for s in case.structures
     ]  # fmt: skip
     measured = zip(case.structures, hard, strict=True)

@@ -46,7 +46,7 @@ def _no_skin(question: Question) -> Iterator[str]:
 
 def _nearer_than_preferred(facts: PathFacts) -> Iterator[str]:
     for c in facts.measured:
-        preferred = facts.question.policy.rule(c.kind).preferred_mm
+        preferred = facts.question.policy.rule_of(c).preferred_mm
         if c.traversed or c.contact_allowed or c.distance_mm >= preferred:
             continue
         what = f"{c.kind}, derived" if c.derived else c.kind
@@ -85,11 +85,8 @@ def _entry(facts: PathFacts) -> Iterator[str]:
 def _not_measured(facts: PathFacts) -> Iterator[str]:
     question = facts.question
     case, level = question.prepared.case, question.bone.level
-    sacral = question.bone.kind is Kind.SACRUM
     if facts.beside_pedicle and not case.of_kind(Kind.NERVE_ROOT):
         yield "no nerve roots in the case: the exiting roots were not measured"
-    if sacral and not question.prepared.given.of_kind(Kind.NERVE_ROOT):
-        yield "no sacral roots in the case: sacral canal and foramina were not measured"
     if not case.of_kind(Kind.CANAL):
         yield "no spinal canal in the case: it was not measured"
     if is_above(level, "L3") and not case.of_kind(Kind.PLEURA):

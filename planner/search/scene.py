@@ -146,7 +146,7 @@ def obstacles(case: Case, policy: Policy, entered: Structure) -> tuple[Structure
     return tuple(
         s
         for s in case.structures
-        if s.name not in through and policy.rule(s.kind).hard_mm is not None
+        if s.name not in through and policy.rule_of(s).hard_mm is not None
     )
 
 
@@ -165,7 +165,7 @@ def build_scene(
     """
     barred = obstacles(case, policy, entered)
     meshes = [s.mesh.moved(frame) for s in barred]
-    tree = _merged(meshes, [policy.rule(s.kind).hard_mm or 0.0 for s in barred])
+    tree = _merged(meshes, [policy.rule_of(s).hard_mm or 0.0 for s in barred])
     return Scene(
         from_patient=frame, names=tuple(s.name for s in barred), tree=tree,
         field=ceiling_field(

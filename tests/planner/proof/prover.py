@@ -79,7 +79,7 @@ class Prover:
         through = meant_to_pass(case, question.bone)
         self.gate, self.needle, self.region = gate, needle, region
         self.reach_mm = max(float(gate.coordinates(region.centre_mm)[2]), 5.0)
-        hard = [(i, s, question.policy.rule(s.kind).hard_mm) for i, s in enumerate(case.structures)]
+        hard = [(i, s, question.policy.rule_of(s).hard_mm) for i, s in enumerate(case.structures)]
         self.obstacles = [
             (i, prepared.distance(s), h)
             for i, s, h in hard

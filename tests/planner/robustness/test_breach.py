@@ -252,7 +252,7 @@ def test_sampled_clearances_agree_with_another_library(
         structure = lumbar.prepared.case.structure(c.structure, field_name="name")
         other = trimesh.Trimesh(structure.mesh.vertices, structure.mesh.faces, process=False)
         low, high = other.bounds
-        cap = lumbar.policy.rule(c.kind).preferred_mm
+        cap = lumbar.policy.rule_of(c).preferred_mm
         close = 0
         for i in range(100):
             points = by_hand(lumbar_path, lumbar, i)
