@@ -13,6 +13,8 @@ from planner.result import Plan
 from planner.target import TargetRegion, bone_of, region_of
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from planner.anatomy.describe import CaseAnatomy
     from planner.case import Case
     from preview.anatomy_sheet import SheetResult
@@ -64,6 +66,16 @@ def draw_anatomy(case: "Case", anatomy: "CaseAnatomy", folder: Path) -> "SheetRe
     """Write ``anatomy.png``, where the machine can draw: what was read from the meshes."""
     result: SheetResult = _preview("anatomy_sheet").render_anatomy(case, anatomy, folder)
     return result
+
+
+def level_sheet(case: "Case", anatomy: "CaseAnatomy") -> "tuple[Image | None, str]":
+    """Return the sheet of an anatomy, or None and why this machine cannot draw it."""
+    sheets, worker = _preview("anatomy_sheet"), _preview("worker")
+    try:
+        (page,) = sheets.sheets([(case, anatomy)])
+    except worker.RenderUnavailableError as missing:
+        return None, str(missing)
+    return page, ""
 
 
 def _preview(module: str) -> Any:  # noqa: ANN401  a module

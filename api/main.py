@@ -19,7 +19,7 @@ from api import DISCLAIMER
 from api.documents import dump
 from api.openapi import DESCRIPTION, openapi_document
 from api.problems import ANSWERS, MEDIA_TYPE, Problem, ProblemError, problem_of, problem_of_status
-from api.routes import cases, catalogues, events, exports, live, operation, plans, samples
+from api.routes import anatomy, cases, catalogues, events, exports, live, operation, plans, samples
 from api.routes.viewer import mount_viewer
 from api.service import running_service
 from api.settings import Settings
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for part in (cases, samples, plans, events, exports, live, catalogues, operation):
+    for part in (cases, anatomy, samples, plans, events, exports, live, catalogues, operation):
         app.include_router(part.router)
     mount_viewer(app)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]

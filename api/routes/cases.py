@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from api import work
 from api.bodies import JSON, MULTIPART, media_type, read_body, read_multipart_case
+from api.level_pictures import with_pictures
 from api.openapi import CASE_BODIES, case_reply, problems
 from api.problems import MalformedBodyError, UnknownIdError
 from api.service import owner_of, service_of
@@ -131,7 +132,8 @@ def created(stored: StoredCase) -> JSONResponse:
 
 
 def _described(stored: StoredCase) -> dict[str, Any]:
-    return {"case_id": stored.case_id, "created": stored.created, **stored.description}
+    described = with_pictures(stored.case_id, stored.description)
+    return {"case_id": stored.case_id, "created": stored.created, **described}
 
 
 def _summary(stored: StoredCase) -> dict[str, Any]:

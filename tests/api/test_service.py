@@ -353,6 +353,7 @@ def test_the_description_of_the_service_covers_the_contract(client: TestClient) 
     assert set(paths) >= {
         "/v1/cases", "/v1/cases/{case_id}",
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
+        "/v1/cases/{case_id}/levels/{level}.png",
         "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
         "/v1/plans/{plan_id}/markups.mrk.json", "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
