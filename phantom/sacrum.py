@@ -36,7 +36,6 @@ FORAMEN_Z_MM = -17.0
 SEGMENT_MM = 27.0  # from one foramen to the next
 LENGTH_MM = 62.0  # below the middle of S1
 TOP_MM = 4.0  # where a filled canal ends, above the middle of S1
-_MIDDLE = np.array([0.0, 24.0, -25.0])
 _LEFT = np.array([1.0, 0.0, 0.0])
 _Radii: TypeAlias = tuple[float, float]
 _BOX = np.array([[-68.0, -40.0, -72.0], [68.0, 92.0, 40.0]])
@@ -79,8 +78,7 @@ class SacrumShape:
             bone = smooth_cut(bone, canal, 1.0)
         holes = reduce(np.minimum, [hole.distance(at) for hole in _foramina()])
         if self.blocked:
-            fill = np.maximum(holes, np.linalg.norm(at - _MIDDLE, axis=1) - 45.0)
-            bone = smooth_union(bone, fill, 1.0)
+            bone = smooth_union(bone, joined([fill.distance(at) for fill in _fillings()], 4.0), 1.0)
         else:
             bone = smooth_cut(bone, holes, 1.0)
         return self.scale * bone + self.ripple.height(points)
@@ -163,6 +161,12 @@ def _foramina() -> list[Capsule]:
             wide, narrow = (FORAMEN_MM, FORAMEN_MM), (4.5, 4.5)
             holes += [_bar(inlet, front, wide, wide), _bar(inlet, back, wide, narrow)]
     return holes
+
+
+def _fillings() -> list[Capsule]:
+    """Return what closes the foramina and the gaps beside the bodies below S1."""
+    ends = [(_p(s * 20.0, 14.0, -6.0), _p(s * 16.0, 46.0, -50.0)) for s in (-1.0, 1.0)]
+    return [_bar(start, end, (16.0, 18.0), (12.0, 10.0)) for start, end in ends]
 
 
 def _inlet(side: Side, z: float) -> Point:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import product
 
-from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
+from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.approach import Gate, corridor_gate, pedicle_gates
 from planner.case import HARDWARE, Kind, Side
 from planner.needles.model import Needle
@@ -50,8 +50,9 @@ def _ways(question: Question, side: Side, needle: Needle) -> dict[Approach, Gate
     """Return the gate of each approach on a side, or why there is none."""
     pedicle = question.pedicle(side)
     anatomy = question.prepared.bone(question.bone)
-    readable = isinstance(anatomy, VertebraAnatomy) and not isinstance(pedicle, Unavailable)
-    if readable and not _below_s1(question):
+    if _below_s1(question):
+        pedicle = Unavailable(reason="the target's screw runs through the sacrum below S1")
+    if not isinstance(anatomy, Unavailable) and not isinstance(pedicle, Unavailable):
         hardware = question.prepared.case.of_kind(*HARDWARE)
         none = dict.fromkeys(Approach, Unavailable(reason=NO_WALL))
         return {**none, **pedicle_gates(anatomy, pedicle, hardware, needle.radius_mm)}
