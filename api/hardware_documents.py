@@ -29,7 +29,7 @@ def hardware_document(hardware: HardwareAnatomy) -> dict[str, Any]:
 
 SCREW = ("head_mm", "tip_mm", "diameter_mm", "level", "side")
 ROD = ("points_mm", "diameter_mm", "side")
-CAGE = ("cranial_mm", "caudal_mm", "axis")
+CAGE = ("cranial_mm", "caudal_mm", "axis", "above", "below", "side")
 
 
 def _instruments(
@@ -73,6 +73,9 @@ def _cage(cage: CageEnds) -> dict[str, Any]:
         "cranial_mm": point_mm(cage.cranial_mm),
         "caudal_mm": point_mm(cage.caudal_mm),
         "axis": direction(cage.axis),
+        "above": cage.above,
+        "below": cage.below,
+        "side": _value(cage.side),
     }
 
 

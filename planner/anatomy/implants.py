@@ -20,6 +20,8 @@ from planner.anatomy.failures import (
 from planner.anatomy.findings import warning
 from planner.anatomy.hardware import cage_ends, rod_line
 from planner.anatomy.holding import BoneSolid, solids
+from planner.anatomy.interspace import contradicted, placed
+from planner.anatomy.levels import told_levels
 from planner.anatomy.metal import Apart, taken_apart
 from planner.anatomy.model import (
     CageEnds,
@@ -88,9 +90,15 @@ class Implants:
         return apart.rods.get(structure.name) or _not_one(apart, "rod")
 
     def cage(self, cage: Structure) -> CageEnds | Unavailable:
-        """Return a cage's bearing faces, found along the axes of its two neighbours."""
-        axes = self._axes_near(cage.mesh.vertices.mean(axis=0))
-        return cage_ends(cage, up=axes[2], left=axes[0])
+        """Return a cage's bearing faces, found along the axes of its neighbours, and its place."""
+        middle = cage.mesh.vertices.mean(axis=0)
+        axes = self._axes_near(middle)
+        ends = cage_ends(cage, up=axes[2], left=axes[0])
+        if isinstance(ends, Unavailable):
+            return ends
+        near = self._bones_near(middle, 1)
+        told = told_levels(self._case)
+        return placed(ends, cage.side, self._bones, told, near[0] if near else None)
 
     def screw_named(self, name: str) -> ScrewAxis | Unavailable | None:
         """Return the screw of this name, be it a structure or a part of one; None without one."""
@@ -240,7 +248,7 @@ class Implants:
             if np.linalg.norm(a.frame.points(middle)) < NEIGHBOUR_MM
         }
         pairs = [(b, near[b.bone.name]) for b in self._bones if b.bone.name in near]
-        return cage_failures(ends, cage, tuple(pairs))
+        return [*contradicted(ends, cage), *cage_failures(ends, cage, tuple(pairs))]
 
 
 def _is_compact(mesh: TriangleMesh, reading: ScrewReading) -> bool:

@@ -189,6 +189,9 @@ class CageEnds:
             two centres.
         confidence: 0 to 1.
         cause: Why the confidence is what it is.
+        above: Level of the bone that its cranial face looks at, if one is near and known.
+        below: The same for its caudal face.
+        side: On which side of the midline its middle lies; None near the midline.
     """
 
     structure: str
@@ -200,6 +203,9 @@ class CageEnds:
     outline: Polygon | MultiPolygon
     confidence: float = 1.0
     cause: str = "as given"
+    above: str | None = None
+    below: str | None = None
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

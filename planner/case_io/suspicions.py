@@ -13,6 +13,7 @@ import numpy as np
 from geometry.arrays import Point
 from geometry.mesh import Problem, Severity, TriangleMesh
 from planner.case import LEVELS, Kind, Side, Structure
+from planner.case_io.level_labels import doubtful_levels
 
 _CLEARLY_MM = 3.0
 _NEAR_MM = 45.0
@@ -27,6 +28,7 @@ def case_warnings(
         *_mirror_suspicion(structures),
         *_repeated_surfaces(structures),
         *_repeated_levels(structures),
+        *_doubtful_levels(structures),
         *_findings_elsewhere(structures, findings),
     )
 
@@ -144,6 +146,11 @@ def _repeated_levels(structures: Sequence[Structure]) -> list[Problem]:
         for level, given in names.items()
         if len(given) > 1
     ]
+
+
+def _doubtful_levels(structures: Sequence[Structure]) -> list[Problem]:
+    centres = {s.name: _centre(s.mesh) for s in structures if s.kind is Kind.VERTEBRA}
+    return [_warning("doubtful-level", said) for said in doubtful_levels(structures, centres)]
 
 
 def _findings_elsewhere(

@@ -97,6 +97,49 @@ def test_a_file_named_twice_and_a_level_given_twice_are_told() -> None:
     assert "L2 and copy" in codes["repeated-surface"]
 
 
+def row(**levels: float) -> tuple[Structure, ...]:
+    """Return bones of these levels at these heights, mm, on a slanting line."""
+    return tuple(
+        Structure(
+            name=f"bone_{level}", kind=Kind.VERTEBRA, level=level,
+            mesh=ellipsoid(np.array([0.1 * z, -0.3 * z, z]), np.array([24.0, 17.0, 14.0])),
+        )
+        for level, z in levels.items()
+    )  # fmt: skip
+
+
+def doubts(**levels: float) -> list[str]:
+    return [w.message for w in case_warnings(row(**levels), {}) if w.code == "doubtful-level"]
+
+
+def test_bones_that_lie_as_they_are_numbered_raise_nothing() -> None:
+    assert not doubts(T12=60.0, L1=30.0, L2=0.0, L3=-31.0)
+    assert not doubts(L1=62.0, L4=-30.0)  # those between were not segmented
+    assert not doubts(T5=0.0, T6=-14.0)  # a crushed neighbour
+
+
+@pytest.mark.parametrize(
+    ("levels", "says"),
+    [
+        ({"L1": 60.0, "L2": 0.0, "L3": 30.0, "L4": -30.0}, "(L2) lies caudal to bone_L3 (L3)"),
+        ({"L2": 60.0, "L3": -5.0}, "too far"),
+        ({"L2": 30.0, "L4": 0.0}, "too near"),
+        ({"T5": 20.0, "T8": 0.0}, "too near for 3 steps"),
+    ],
+)
+def test_levels_that_do_not_fit_how_bones_lie_are_told(levels: dict[str, float], says: str) -> None:
+    assert any(says in said for said in doubts(**levels))
+
+
+@pytest.mark.parametrize("case", ["lumbar-cage", "mid-thoracic", "thoracolumbar-fracture"])
+def test_real_spines_raise_no_doubt_until_a_label_is_wrong(shared_cases: Path, case: str) -> None:
+    structures = [s for s in load_case(shared_cases / case).structures if s.kind is Kind.VERTEBRA]
+    assert not case_warnings(structures, {})
+    first, second = structures[0], structures[1]
+    swapped = [replace(first, level=second.level), replace(second, level=first.level)]
+    assert case_warnings([*swapped, *structures[2:]], {})
+
+
 def test_findings_for_a_level_that_is_not_there_are_told() -> None:
     (problem,) = case_warnings(spine(), {"T9": {"lamina_removed": True}})
     assert problem.code == "findings-elsewhere"

@@ -12,6 +12,7 @@ from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.failures import heads_off_rods, pull_out, screws_in_two
 from planner.anatomy.holding import solids
 from planner.anatomy.implants import Implants
+from planner.anatomy.interspace import contradicted
 from planner.anatomy.model import CageEnds, HardwareAnatomy, ScrewAxis, VertebraAnatomy
 from planner.anatomy.reader import AnatomyReader
 from planner.case import Case, Kind, Side, Structure
@@ -147,6 +148,25 @@ def test_a_wrong_side_and_a_wrong_level_are_told_and_the_geometry_is_taken(
         axis = found.screws["screw_L3_L"]
         assert isinstance(axis, ScrewAxis)
         assert (axis.level, axis.side) == ("L3", Side.LEFT)
+
+
+def test_cages_are_placed_between_the_bones_and_on_the_side_that_they_face(
+    lumbar: tuple[Case, CaseAnatomy],
+) -> None:
+    for side, letter in ((Side.LEFT, "L"), (Side.RIGHT, "R")):
+        found = lumbar[1].hardware.cages[f"cage_L4_L5_{letter}"]
+        assert isinstance(found, CageEnds)
+        assert (found.above, found.below, found.side) == ("L4", "L5", side)
+
+
+def test_a_wrong_label_of_a_cage_is_told(lumbar: tuple[Case, CaseAnatomy]) -> None:
+    case, anatomy = lumbar
+    cage, ends = case.structure("cage_L4_L5_L"), anatomy.hardware.cages["cage_L4_L5_L"]
+    assert isinstance(ends, CageEnds)
+    assert not contradicted(ends, replace(cage, level="L5", side=Side.LEFT))
+    wrong = contradicted(ends, replace(cage, level="L2", side=Side.RIGHT))
+    assert [p.code for p in wrong] == ["level-contradicted", "side-contradicted"]
+    assert "between L4 and L5" in wrong[0].message
 
 
 def test_a_sunken_cage_is_told_with_its_depth(lumbar: tuple[Case, CaseAnatomy]) -> None:

@@ -117,8 +117,8 @@ def test_a_solid_sacrum_is_trusted_less_and_one_without_foramina_not_at_all() ->
         assert "no canal" in one.cause
     found = sacrum_anatomy(drawn(solid=True, blocked=True)[1])
     assert isinstance(found, VertebraAnatomy)
-    for one in found.pedicles.values():
-        assert isinstance(one, Unavailable) or one.confidence < LEAST_TRUST
+    for refused in found.pedicles.values():
+        assert isinstance(refused, Unavailable) or refused.confidence < LEAST_TRUST
 
 
 def test_pedicles_move_and_mirror_with_the_sacrum() -> None:
