@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.level_pictures import bone_of_level, level_png, picture_tag
 from api.openapi import problems
-from api.service import service_of
+from api.service import owner_of, service_of
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
@@ -30,7 +30,7 @@ async def level_picture(
 ) -> Response:
     """Return frame, body, isthmuses, gates and what metal leaves free of a vertebra or of S1."""
     service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id)
+    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
     bone = bone_of_level(stored.description, level)
     tag = picture_tag(stored.description["digest"], level)
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
