@@ -18,6 +18,7 @@ from rich.console import Console
 from api import DISCLAIMER
 from api.case_documents import case_document
 from api.cli_files import announce, read_request, write_check, write_plan
+from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
 from api.problems import problem_of
 from api.progress import shown_progress
@@ -63,6 +64,10 @@ CasePath = Annotated[
     Path, typer.Argument(metavar="CASE", help="A case: a folder with case.json, or one zipped.")
 ]
 Target = Annotated[str | None, typer.Option("--target", help=f"What to reach: {SHORT_FORMS}.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", help=f"What to reach: {SHORT_FORMS}; repeat it for several needles."),
+]
 OutFolder = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where to write files.")
 ]
@@ -79,7 +84,7 @@ def demo(
     """Plan a bundled instrumented case; write the plan, its sheet, markups and pictures."""
     case_path = sample_case(DEMO_CASE)
     typer.echo(f"Planning {DEMO_TARGET} in the bundled case {DEMO_CASE}", err=True)
-    plan(case_path, target=DEMO_TARGET, out=out)
+    plan(case_path, target=[DEMO_TARGET], out=out)
 
 
 @app.command()
@@ -87,7 +92,7 @@ def demo(
 def plan(  # noqa: PLR0913  a command's options are its arguments
     case_path: CasePath,
     *,
-    target: Target = None,
+    target: Targets = None,
     request: Annotated[
         Path | None, typer.Option("--request", metavar="FILE", help="A whole request as JSON.")
     ] = None,
@@ -113,7 +118,7 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plan one target: ranked safe trajectories, or a reasoned 'none'.
+    """Plan a target, or several in one session: safe trajectories, or a reasoned 'none'.
 
     Options given here go before the same in --request FILE. With --out, plan.json, sheet.pdf,
     markups.mrk.json, preview.png and scene.glb are written there; with --proof, what verify-proof
@@ -124,8 +129,10 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     asked.update({key: values for key, values in given.items() if values})
     if max_trajectories is not None:
         asked["max_trajectories"] = max_trajectories
-    if target is not None:
-        asked["target"] = target_from_short_form(target)
+    asked.update(named_targets(target or ()))
+    if "targets" in asked:
+        session(case_path, asked, out=out, proof=proof, as_json=as_json)
+        return
     if "target" not in asked:
         raise RequestError(
             f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",

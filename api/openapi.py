@@ -10,7 +10,9 @@ from api import DISCLAIMER
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.profiles import ProfileDocument
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
+from api.session_schemas import SessionRequestDocument
 from planner.result import Change, Status, ViewRole
+from planner.session import SessionOutcome
 
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 
@@ -21,7 +23,13 @@ Frame: patient LPS. Lengths in millimetres and angles in degrees, the unit in th
 Errors are RFC 9457 problem documents that name the field. All data stays on this machine.
 """
 _REF = "#/components/schemas/{model}"
-_BODIES = (PlanRequestDocument, EvaluationDocument, OneShotDocument, ProfileDocument)
+_BODIES = (
+    PlanRequestDocument,
+    SessionRequestDocument,
+    EvaluationDocument,
+    OneShotDocument,
+    ProfileDocument,
+)
 _TITLES = {answer.status: answer.title for answer in ANSWERS.values()}
 _STRING, _NUMBER = {"type": "string"}, {"type": "number"}
 _POINT = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
@@ -210,6 +218,38 @@ _PLAN = {
     },
 }
 
+_SESSION = {
+    "type": "object",
+    "description": "The answer for `targets`: the plan of each, and the paths chosen together",
+    "required": ["schema", "outcome", "explanation", "targets", "order", "spacing"],
+    "properties": {
+        "schema": {"const": "trocar/session/1"},
+        "case_digest": _STRING,
+        "request_digest": _STRING,
+        "planner_version": _STRING,
+        "outcome": {"enum": [outcome.value for outcome in SessionOutcome]},
+        "explanation": _STRING,
+        "targets": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["label", "chosen_ranks", "reason", "cement", "plan"],
+                "properties": {
+                    "label": _STRING,
+                    "chosen_ranks": {"type": "array", "items": {"type": "integer"}},
+                    "reason": _STRING,
+                    "cement": {"type": ["object", "null"]},
+                    "plan": {"$ref": _REF.format(model="Plan")},
+                },
+            },
+        },
+        "order": {"type": "array", "items": {"type": "integer"}},
+        "spacing": {"type": "object"},
+        "warnings": {"type": "array", "items": _STRING},
+        "timings_s": {"type": "object"},
+    },
+}
+
 _PLAN_STATE = {
     "type": "object",
     "required": ["schema", "plan_id", "case_id", "state"],
@@ -242,15 +282,12 @@ CASE_BODIES: dict[str, Any] = {
 }
 
 
-def json_body(model: type[Document], *, prefer_wait: bool = False) -> dict[str, Any]:
+def json_body(*models: type[Document], prefer_wait: bool = False) -> dict[str, Any]:
     """Return how a route describes a JSON body that it reads itself."""
+    schemas = [{"$ref": _REF.format(model=model.__name__)} for model in models]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     extra: dict[str, Any] = {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}
-            },
-        }
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
     }
     if prefer_wait:
         extra["parameters"] = [
@@ -282,10 +319,10 @@ def case_reply(description: str) -> dict[str, Any]:
     return _json_reply(description, {"type": "object"})
 
 
-def plan_reply(*, or_state: bool = False) -> dict[str, Any]:
-    """Describe a reply that is a plan, or perhaps the state of one that is not made yet."""
-    plan, state = {"$ref": _REF.format(model="Plan")}, {"$ref": _REF.format(model="PlanState")}
-    return _json_reply("The plan", {"anyOf": [plan, state]} if or_state else plan)
+def plan_reply(*others: str) -> dict[str, Any]:
+    """Describe a reply that is a plan, or one of the other schemas that are named."""
+    schemas = [{"$ref": _REF.format(model=name)} for name in ("Plan", *others)]
+    return _json_reply("The plan", {"anyOf": schemas} if others else schemas[0])
 
 
 def state_reply() -> dict[str, Any]:
@@ -319,6 +356,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         "Plan": _PLAN,
         "PlanState": _PLAN_STATE,
         "Problem": _PROBLEM,
+        "Session": _SESSION,
         "Profile": _PROFILE,
         "Trajectory": _TRAJECTORY,
         "View": _VIEW,

@@ -41,6 +41,10 @@ class AlreadySettledError(InputError):
     """The plan is done or has failed, so that there is nothing to cancel."""
 
 
+class SeveralPlansError(InputError):
+    """The answer is for several targets, and one plan was asked for."""
+
+
 class ForeignOriginError(RuntimeError):
     """A page of another site asks."""
 
@@ -98,6 +102,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     AlreadySettledError: Answer(409, "already-settled", "The plan is settled already"),
     StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
     PlanNotDoneError: Answer(409, "not-done", "The plan is not done"),
+    SeveralPlansError: Answer(409, "several-plans", "The answer holds several plans"),
     NotReadyError: Answer(503, "not-ready", "The service cannot work yet"),
     BusyError: Answer(429, "busy", "Too much work is waiting"),
     WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),

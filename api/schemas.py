@@ -207,10 +207,9 @@ def _policy(document: PolicyDocument) -> Policy:
     return policy_with({kind: rule.margins(kind) for kind, rule in document.items()})
 
 
-class PlanRequestDocument(Document):
-    """One question to the planner. Everything but ``target`` has a default."""
+class PlanningOptions(Document):
+    """What may be chosen beside the target; everything has a default."""
 
-    target: TargetDocument
     approaches: Annotated[list[Approach], Field(min_length=1, max_length=10)] = list(Approach)
     sides: Annotated[list[Side], Field(min_length=1, max_length=10)] = list(Side)
     needles: Annotated[list[NeedleName], Field(min_length=1, max_length=20)] = list(DEFAULT_NEEDLES)
@@ -220,6 +219,12 @@ class PlanRequestDocument(Document):
     c_arm: AskedCArm = DEFAULT_C_ARM
     patient_position: PatientPosition | None = None
     error_profile: ErrorProfile = ErrorProfile.FREEHAND_FLUOROSCOPY
+
+
+class PlanRequestDocument(PlanningOptions):
+    """One question to the planner. Everything but ``target`` has a default."""
+
+    target: TargetDocument
 
     def request(self) -> PlanRequest:
         """Return the request, with the digest of its fully defaulted form."""

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from api import work
 from api.digests import canonical_digest
 from api.dispatcher import Dispatcher
-from api.schemas import PlanRequestDocument
+from api.session_schemas import Asked
 from api.settings import Settings
 from api.storage.bundle import CaseBundle
 from api.storage.database import Database
@@ -67,7 +67,7 @@ class Service:
         for plan_id in plans:
             self.dispatcher.forget(plan_id)
 
-    async def ask(self, case_id: str, asked: PlanRequestDocument) -> StoredPlan:
+    async def ask(self, case_id: str, asked: Asked) -> StoredPlan:
         """Remember that a plan was asked for, and have it made; the same question only once.
 
         Raises:

@@ -27,7 +27,7 @@ SHORT_FORMS = (
 _FIELDS = {
     "anterior_body": ("level", "intent"), "screw_halo": ("screw",), "screw_tip": ("screw",),
     "beside_screw": ("screw", "place"), "cage_interface": ("cage", "end"),
-    "lesion": ("structure",),
+    "lesion": ("structure",), "cage": ("cage",),
 }  # fmt: skip
 _OPTIONAL = {"intent", "place"}
 _NO_SURFACE = TriangleMesh(

@@ -23,6 +23,8 @@ from api.problems import (
 from api.progress import Report
 from api.proofs import proof_archive
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
+from api.session_documents import session_document
+from api.session_schemas import SessionRequestDocument
 from api.storage.bundle import read_bundle
 from api.strict_json import parsed_object
 from api.worker_process import Talk
@@ -34,6 +36,7 @@ from planner.planning import evaluate, plan, plan_with_proof
 from planner.prepared import PreparedCase
 from planner.request import TargetSpec
 from planner.result import Plan
+from planner.session import plan_session
 
 _PAUSE_S = 0.1  # between two words about progress
 _Kept = TypeVar("_Kept")
@@ -73,7 +76,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def plan_aloud(talk: Talk, folder: Path, document: Mapping[str, Any]) -> str:
-    """Return the text of the plan for a checked request, telling (stage, share) on the way."""
+    """Return the text of a plan or session for a checked request, telling (stage, share)."""
     said_s = -math.inf
 
     def report(stage: str, share: float) -> None:
@@ -82,6 +85,9 @@ def plan_aloud(talk: Talk, folder: Path, document: Mapping[str, Any]) -> str:
             said_s = time.monotonic()
             talk.say((stage, share))
 
+    if "targets" in document:
+        request = checked(SessionRequestDocument, document).request()
+        return dump(session_document(plan_session(_case(folder), request, progress=report)))
     return dump(plan_document(_plan(folder, document, report)))
 
 

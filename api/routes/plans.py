@@ -22,10 +22,11 @@ from api.openapi import (
     state_reply,
     trajectory_reply,
 )
-from api.problems import MEDIA_TYPE, AlreadySettledError, PlanNotDoneError
+from api.problems import MEDIA_TYPE, AlreadySettledError, PlanNotDoneError, SeveralPlansError
 from api.profiles import ProfileDocument, profile_of
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
 from api.service import owner_of, service_of
+from api.session_schemas import SessionRequestDocument, asked_plan, require_targets
 from api.storage.ledger import OPEN, State, StoredPlan
 from api.targets import require_target
 
@@ -56,8 +57,8 @@ async def plan_once(request: Request) -> Response:
     "/cases/{case_id}/plans",
     status_code=202,
     summary="Ask for a plan",
-    openapi_extra=json_body(PlanRequestDocument, prefer_wait=True),
-    responses={200: plan_reply(), 202: state_reply(),
+    openapi_extra=json_body(PlanRequestDocument, SessionRequestDocument, prefer_wait=True),
+    responses={200: plan_reply("Session"), 202: state_reply(),
                **problems(400, 404, 413, 415, 422, 429, 503)},
 )  # fmt: skip
 async def ask_for_plan(request: Request, case_id: str) -> Response:
@@ -65,8 +66,8 @@ async def ask_for_plan(request: Request, case_id: str) -> Response:
     service = service_of(request)
     stored_case = await run_in_threadpool(service.store.case, case_id, owner_of(request))
     document = await read_json_object(request, service.settings.max_request_bytes)
-    asked = checked(PlanRequestDocument, document)
-    require_target(asked.target, stored_case.description["structures"])
+    asked = asked_plan(document)
+    require_targets(asked, stored_case.description["structures"])
     plan = await service.ask(case_id, asked)
     headers = {"Location": f"/v1/plans/{plan.plan_id}"}
     wait_s = min(_preferred_wait_s(request), service.settings.max_wait_s)
@@ -86,7 +87,7 @@ async def ask_for_plan(request: Request, case_id: str) -> Response:
 @router.get(
     "/plans/{plan_id}",
     summary="Read a plan or its state",
-    responses={200: plan_reply(or_state=True), **problems(404)},
+    responses={200: plan_reply("Session", "PlanState"), **problems(404)},
 )
 async def read_plan(request: Request, plan_id: str) -> Response:
     """Return the plan once it is made, and before that how far it is."""
@@ -232,7 +233,13 @@ def answered(plan: StoredPlan) -> str:
 
     Raises:
         PlanNotDoneError: If it is not made yet.
+        SeveralPlansError: If it is for several targets.
     """
+    if "targets" in plan.request:
+        raise SeveralPlansError(
+            "is for several targets; ask for a plan of each target that is to be shown",
+            field="plan_id", code="several-plans",
+        )  # fmt: skip
     if plan.state is not State.DONE or plan.answer is None:
         raise PlanNotDoneError(
             f"is {plan.state}, so there is nothing to show yet", field="plan_id", code="not-done"
