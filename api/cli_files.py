@@ -38,6 +38,15 @@ def read_request(path: Path | None) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> Path:
+    """Write a file as UTF-8, making its folder, and return its path.
+
+    Raises:
+        RequestError: If it cannot be written.
+    """
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file, making its folder, and return its path.
 
     Raises:
@@ -45,7 +54,7 @@ def write_text(path: Path, text: str) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise RequestError(
             f"{path} cannot be written: {error.strerror}", field="out", code="unwritable"
@@ -58,8 +67,7 @@ def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder:
     document = plan_document(plan)
     written = write_text(folder / "plan.json", dump(document))
     markups = write_text(folder / "markups.mrk.json", dump(markups_document(document)))
-    sheet = folder / "sheet.pdf"
-    sheet.write_bytes(draw_sheet(prepared, request, plan))
+    sheet = write_bytes(folder / "sheet.pdf", draw_sheet(prepared, request, plan))
     drawn = draw_plan(prepared, request.target, plan, folder)
     return [
         f"wrote {written}",

@@ -130,11 +130,12 @@ def _subject(
     side: Side | None,
     measured: tuple[Clearance, ...],
 ) -> Subject:
+    has_foramen = question.bone.kind is not Kind.ILIUM
     return Subject(
         prepared=question.prepared, path=path, region=question.region, bone=question.bone.name,
         axes=question.axes, side=side, screw=_screw_beside(question, measured),
-        beside_pedicle=approach is not Approach.TRANSPEDICULAR, c_arm=question.c_arm,
-        position=question.position,
+        past_foramen=has_foramen and approach is not Approach.TRANSPEDICULAR,
+        c_arm=question.c_arm, position=question.position,
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class Subject:
         axes: Left, posterior and superior of the bone, rows, patient LPS.
         side: The side the needle comes from; None where it is not known.
         screw: The screw beside the path, if there is one.
-        beside_pedicle: Whether the path runs outside the pedicle, past the foramen.
+        past_foramen: Whether the path runs outside the pedicle, past a foramen.
         c_arm: The C-arm whose reach counts.
         position: How the patient lies.
     """
@@ -66,7 +66,7 @@ class Subject:
     axes: Rotation
     side: Side | None
     screw: ScrewAxis | None
-    beside_pedicle: bool
+    past_foramen: bool
     c_arm: CArm
     position: PatientPosition
 
@@ -148,7 +148,7 @@ def _plain_views(subject: Subject) -> Iterator[View]:
             subject.screw, subject.direction, subject.from_side, c_arm=arm, position=lies
         )
     yield from vertebra_views(subject.axes, c_arm=arm, position=lies)
-    if subject.beside_pedicle:
+    if subject.past_foramen:
         yield foramen_view(subject.axes, subject.from_side, c_arm=arm, position=lies)
 
 

@@ -41,7 +41,7 @@ def subject(
         prepared=prepared, path=(Line(start_mm=frozen(start), end_mm=frozen(end)),),
         region=Unavailable(reason="none was asked for"), bone=bone.name,
         axes=anatomy.frame.rotation, side=Side.RIGHT,
-        screw=prepared.screw("screw_L3_R", field="screw"), beside_pedicle=beside,
+        screw=prepared.screw("screw_L3_R", field="screw"), past_foramen=beside,
         c_arm=c_arm_named(c_arm), position=PatientPosition.HFP,
     )  # fmt: skip
 
