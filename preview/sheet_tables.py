@@ -21,6 +21,7 @@ ROLES = {
     ViewRole.FORAMEN: "Foramen",
 }
 MOST_CLEARANCES = 8
+MOST_LETTERS = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ def clearance_rows(question: Question, trajectory: Trajectory) -> Iterator[Clear
         yield ClearanceRow(
             number=number,
             cells=(
-                clearance.structure + (" (derived)" if clearance.derived else ""),
+                shortened(clearance.structure) + (" (derived)" if clearance.derived else ""),
                 f"{clearance.distance_mm:.1f}",
                 "-" if required is None else f"{required:.1f}",
                 f"{clearance.at_depth_mm:.0f}",
@@ -132,6 +133,11 @@ def clearance_rows(question: Question, trajectory: Trajectory) -> Iterator[Clear
             distance_mm=clearance.distance_mm,
             is_metal=clearance.kind in HARDWARE,
         )
+
+
+def shortened(name: str) -> str:
+    """Return a name without its middle if it is very long."""
+    return name if len(name) <= MOST_LETTERS else f"{name[:20]}\u2026{name[-14:]}"
 
 
 def _state(clearance: Clearance, spare_mm: float) -> str:

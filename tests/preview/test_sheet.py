@@ -125,6 +125,17 @@ def test_names_are_written_as_they_are_not_as_markup(question: Question, plan: P
     assert "<b>a & b</b> <para>" in said
 
 
+def test_long_names_leave_room_for_the_clearances(question: Question, plan: Plan) -> None:
+    first = plan.trajectories[0]
+    long = tuple(
+        replace(c, structure=f"{c.structure}_{'long' * 22}_{n:02d}"[-100:])
+        for n, c in enumerate(first.clearances)
+    )
+    said = words_of(sheet_pdf(question, plan, replace(first, clearances=long), DIGEST))
+    assert "Near the needle" in said
+    assert "\u2026" in said
+
+
 def test_a_plan_without_a_path_says_why(question: Question, empty_plan: Plan) -> None:
     said = words_of(sheet_pdf(question, empty_plan, None, DIGEST))
     assert "L3: no safe path" in said
