@@ -42,7 +42,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     Raises:
         BodyTooLargeError: If it is longer than ``limit`` bytes.
     """
-    return await _limited(request, limit).body()
+    return await limited(request, limit).body()
 
 
 async def read_json_object(request: Request, limit: int) -> dict[str, JsonValue]:
@@ -66,7 +66,7 @@ async def read_multipart_case(request: Request, limit: int) -> AsyncIterator[Cas
         MalformedBodyError: If it is no multipart body, or not of these parts.
     """
     try:
-        form = await _limited(request, limit).form(
+        form = await limited(request, limit).form(
             max_files=_MOST_FILES, max_fields=_MOST_FILES, max_part_size=limit
         )
     except HTTPException as error:
@@ -102,7 +102,7 @@ async def _bundle(form: FormData) -> CaseBundle:
     return CaseBundle(document=document, files=files)
 
 
-def _limited(request: Request, limit: int) -> Request:
+def limited(request: Request, limit: int) -> Request:
     """Return the same request, whose body cannot be read beyond ``limit`` bytes."""
     declared = request.headers.get("content-length", "")
     return Request(request.scope, _counting(request.receive, limit, declared))

@@ -6,8 +6,6 @@ standard error; 1: our fault. With ``--json`` standard output is JSON and nothin
 
 import ipaddress
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,39 +13,27 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from api import DISCLAIMER
+from api import DISCLAIMER, cli_keys
+from api.access import key_ring
 from api.case_documents import case_document
-from api.cli_files import announce, read_request, write_check, write_plan
+from api.cli_files import announce, read_request, refusals, write_check, write_plan
 from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
-from api.problems import problem_of
 from api.progress import shown_progress
 from api.proofs import checked_proof, planned_with_proof, print_report, report_document
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import EvaluationDocument, PlanRequestDocument, checked
-from api.settings import MIB
+from api.settings import MIB, Settings
 from api.tables import print_case, print_plan, print_trajectory
 from api.targets import SHORT_FORMS, position_from_text, target_from_short_form
-from geometry.mesh import MeshError
 from phantom.bundle import write_bundle
 from phantom.recipe import RECIPES, recipe_named
 from planner.anatomy.describe import describe_case
 from planner.case_io import load_case
-from planner.errors import InputError, RequestError
+from planner.errors import RequestError
 from planner.planning import evaluate as measured
 from planner.planning import plan as planned
 from planner.prepared import PreparedCase
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """End a command with one sentence and status 2 where the caller's input is wrong."""
-    try:
-        yield
-    except (InputError, MeshError) as error:
-        typer.echo(f"trocar: {problem_of(error).detail}", err=True)
-        raise typer.Exit(2) from error
-
 
 app = typer.Typer(
     name="trocar",
@@ -75,7 +61,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 
 
 @app.command()
-@_refusals()
+@refusals()
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where to write the plan and pictures.")
@@ -88,7 +74,7 @@ def demo(
 
 
 @app.command()
-@_refusals()
+@refusals()
 def plan(  # noqa: PLR0913  a command's options are its arguments
     case_path: CasePath,
     *,
@@ -159,7 +145,7 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
 
 
 @app.command()
-@_refusals()
+@refusals()
 def verify_proof(
     case_path: CasePath,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A proof that plan has written.")],
@@ -180,7 +166,7 @@ def verify_proof(
 
 
 @app.command()
-@_refusals()
+@refusals()
 def evaluate(
     case_path: CasePath,
     *,
@@ -214,7 +200,7 @@ def evaluate(
 
 
 @app.command()
-@_refusals()
+@refusals()
 def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None) -> None:
     """Read a case and report every problem found in it, and the derived anatomy."""
     with shown_progress() as progress:
@@ -231,29 +217,58 @@ def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None
 
 
 @app.command()
-@_refusals()
+@refusals()
 def serve(
     *,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port.")] = 8000,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="FILE", help="For TLS, as PEM.")
+    ] = None,
+    certificate_key: Annotated[
+        Path | None, typer.Option("--certificate-key", metavar="FILE", help="Its key, as PEM.")
+    ] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="TLS is a proxy's matter.")
+    ] = False,
 ) -> None:
-    """Run the HTTP service on this machine; /openapi.json describes it."""
+    """Run the HTTP service; /openapi.json describes it.
+
+    On this machine alone, unless there are keys (see `trocar keys`) and TLS.
+    """
     if not _is_loopback(host):
-        raise RequestError(
-            f"{host[:100]!r} can be reached from other machines and the service has no "
-            "authentication yet; use 127.0.0.1, and a tunnel from elsewhere",
-            field="host", code="not-loopback",
-        )  # fmt: skip
-    typer.echo(f"{DISCLAIMER} Listening on http://{host}:{port}", err=True)
+        _require_keys(host)
+        if certificate is None and not behind_proxy:
+            raise RequestError(
+                f"{host[:100]!r} can be reached from other machines, where keys must not travel "
+                "in the clear; give --certificate and --certificate-key, or --behind-proxy",
+                field="certificate", code="no-tls",
+            )  # fmt: skip
+    typer.echo(f"{DISCLAIMER} Listening on {host}, port {port}", err=True)
     uvicorn.run(
         "api.main:create_app", factory=True, host=host, port=port,
         log_level="warning", server_header=False, ws="websockets-sansio", ws_max_size=MIB,
         timeout_graceful_shutdown=_GRACE_S,
+        ssl_certfile=certificate, ssl_keyfile=certificate_key,
     )  # fmt: skip
 
 
+def _require_keys(host: str) -> None:
+    """Refuse to be reachable from elsewhere where nobody would have to say who they are."""
+    ring = key_ring(Settings())
+    if ring is None or not ring.all():
+        raise RequestError(
+            f"{host[:100]!r} can be reached from other machines; set TROCAR_DATA_FOLDER and make a "
+            "key first (trocar keys add NAME), or use 127.0.0.1",
+            field="host", code="not-loopback",
+        )  # fmt: skip
+
+
+app.add_typer(cli_keys.app, name="keys")
+
+
 @app.command()
-@_refusals()
+@refusals()
 def phantom(
     *,
     recipe: Annotated[

@@ -1,6 +1,7 @@
 """The files that the command line reads and writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,25 @@ from api.case_documents import case_document
 from api.documents import dump, plan_document
 from api.drawing import draw_anatomy, draw_plan, draw_sheet
 from api.markups import markups_document
+from api.problems import problem_of
 from api.strict_json import parsed_object
+from geometry.mesh import MeshError
 from planner.anatomy.describe import CaseAnatomy
 from planner.case import Case
-from planner.errors import RequestError
+from planner.errors import InputError, RequestError
 from planner.prepared import PreparedCase
 from planner.request import PlanRequest
 from planner.result import Plan
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """End a command with one sentence and status 2 where the caller's input is wrong."""
+    try:
+        yield
+    except (InputError, MeshError) as error:
+        typer.echo(f"trocar: {problem_of(error).detail}", err=True)
+        raise typer.Exit(2) from error
 
 
 def read_request(path: Path | None) -> dict[str, Any]:

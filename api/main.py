@@ -16,14 +16,30 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import DISCLAIMER
+from api.access import Access
 from api.documents import dump
 from api.openapi import DESCRIPTION, openapi_document
 from api.problems import ANSWERS, MEDIA_TYPE, Problem, ProblemError, problem_of, problem_of_status
-from api.routes import anatomy, cases, catalogues, events, exports, live, operation, plans, samples
+from api.routes import (
+    anatomy,
+    blobs,
+    cases,
+    catalogues,
+    events,
+    exports,
+    live,
+    operation,
+    plans,
+    samples,
+)
 from api.routes.viewer import mount_viewer
 from api.service import running_service
 from api.settings import Settings
 from api.validation import invalid_parameters
+
+_ROUTES = (
+    blobs, cases, anatomy, samples, plans, events, exports, live, catalogues, operation,
+)  # fmt: skip
 
 
 class ResearchUseOnly:
@@ -45,10 +61,11 @@ class ResearchUseOnly:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service; its workers start with it and stop with it."""
+    settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_service(settings or Settings()) as service:
+        async with running_service(settings) as service:
             app.state.service = service
             yield
 
@@ -69,12 +86,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "auto_configure": False,
         },
     )
+    app.add_middleware(Access, settings=settings)
     app.add_middleware(ResearchUseOnly)
     for kind in (*ANSWERS, ProblemError, Exception):
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for part in (cases, anatomy, samples, plans, events, exports, live, catalogues, operation):
+    for part in (
+        blobs,
+        cases,
+        anatomy,
+        samples,
+        plans,
+        events,
+        exports,
+        live,
+        catalogues,
+        operation,
+    ):
         app.include_router(part.router)
     mount_viewer(app)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]

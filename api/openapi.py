@@ -281,6 +281,13 @@ CASE_BODIES: dict[str, Any] = {
     }
 }
 
+BLOB_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
 
 def json_body(*models: type[Document], prefer_wait: bool = False) -> dict[str, Any]:
     """Return how a route describes a JSON body that it reads itself."""

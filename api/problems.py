@@ -37,6 +37,22 @@ class PlanNotDoneError(InputError):
     """The plan has not been made, so there is nothing to draw or to prove."""
 
 
+class DigestMismatchError(InputError):
+    """The bytes are not those that their address says."""
+
+
+class MissingBlobsError(InputError):
+    """A case names bytes that have not been put; all of them are told, to be put at once."""
+
+    def __init__(self, digests: list[str]) -> None:
+        super().__init__("has not been put yet", field="blob", code="missing-blob")
+        self.digests = tuple(digests)
+
+
+class UnauthenticatedError(RuntimeError):
+    """Nobody is known by what was shown."""
+
+
 class AlreadySettledError(InputError):
     """The plan is done or has failed, so that there is nothing to cancel."""
 
@@ -47,6 +63,10 @@ class SeveralPlansError(InputError):
 
 class ForeignOriginError(RuntimeError):
     """A page of another site asks."""
+
+
+class ForeignHostError(RuntimeError):
+    """The service is called by a name that it does not answer to."""
 
 
 class NotReadyError(RuntimeError):
@@ -89,6 +109,8 @@ class Answer:
 
 
 ANSWERS: dict[type[Exception], Answer] = {
+    MissingBlobsError: Answer(422, "missing-blobs", "Bytes that the case names are missing"),
+    DigestMismatchError: Answer(409, "digest-mismatch", "The bytes are not those announced"),
     MemoryError: Answer(422, "memory", "The work needs too much memory"),
     ProofError: Answer(422, "proof", "The proof cannot be used"),
     CaseError: Answer(422, "case", "The case cannot be used"),
@@ -98,6 +120,8 @@ ANSWERS: dict[type[Exception], Answer] = {
     UnsupportedMediaTypeError: Answer(415, "media-type", "The body is of the wrong type"),
     BodyTooLargeError: Answer(413, "body-too-large", "The body is too large"),
     UnknownIdError: Answer(404, "not-found", "There is no such thing"),
+    UnauthenticatedError: Answer(401, "unauthenticated", "Say who you are"),
+    ForeignHostError: Answer(421, "foreign-host", "The service does not answer to this name"),
     ForeignOriginError: Answer(403, "foreign-origin", "Pages of other sites may not ask"),
     AlreadySettledError: Answer(409, "already-settled", "The plan is settled already"),
     StalePlanError: Answer(409, "stale-plan", "The plan is of another planner version"),
@@ -201,6 +225,11 @@ def _detail(error: Exception, answer: Answer) -> str:
 def _field_errors(error: Exception) -> tuple[FieldError, ...]:
     if isinstance(error, InvalidRequestError):
         return error.errors
+    if isinstance(error, MissingBlobsError):
+        return tuple(
+            FieldError(field=f"blob {one}", code=error.code, message=str(error))
+            for one in error.digests
+        )
     if isinstance(error, InputError):
         return (FieldError(field=error.field, code=error.code, message=str(error)),)
     if isinstance(error, MeshError):

@@ -43,7 +43,7 @@ class Service:
         Raises:
             ProblemError: If it cannot be used; nothing of it is kept.
         """
-        arrived = await run_in_threadpool(self.store.arrive, bundle)
+        arrived = await run_in_threadpool(self.store.arrive, bundle, owner)
         accepted = False
         try:
             folder = self.store.folder_of(arrived.case_id)

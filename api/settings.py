@@ -25,8 +25,10 @@ class Settings(BaseSettings):
         max_queued: Plans that may wait before further ones are turned away.
         database_url: Of PostgreSQL, such as postgresql://user@host/trocar; SQLite in the data
             folder without one.
+        hosts: Names that this machine is called by where nobody has to say who they are.
         max_waiting: Jobs that may wait for a worker before the service says it is busy.
         max_case_bytes: Longest multipart body.
+        max_blob_bytes: Longest body of one mesh.
         max_json_bytes: Longest JSON body that carries a case.
         max_request_bytes: Longest JSON body that carries only a request.
         max_wait_s: Longest time that ``Prefer: wait`` is honoured for.
@@ -43,8 +45,10 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=5, ge=1)
     max_queued: int = Field(default=1000, ge=1)
     database_url: str | None = None
+    hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1", "[::1]"})
     max_waiting: int = Field(default=256, ge=1)
     max_case_bytes: int = Field(default=256 * MIB, ge=1)
+    max_blob_bytes: int = Field(default=256 * MIB, ge=1)
     max_json_bytes: int = Field(default=96 * MIB, ge=1)
     max_request_bytes: int = Field(default=MIB, ge=1)
     max_wait_s: float = Field(default=300.0, ge=0.0)

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from fastapi.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
+from api.access import BEARER
 from api.documents import dump
 from api.live_work import follow
-from api.problems import ANSWERS, ForeignOriginError, problem_of
+from api.problems import ANSWERS, problem_of
 from api.service import Service, owner_of, service_of
 from api.workers import Worker
 
@@ -25,9 +25,9 @@ _CLOSE_CODES = 4000  # plus the status of the problem; RFC 6455 leaves these to 
 async def live(socket: WebSocket, case_id: str) -> None:
     """Answer the newest place of a dragged target; preview only, nothing is kept."""
     service = service_of(socket)
-    await socket.accept()
+    offered = socket.scope.get("subprotocols", ())
+    await socket.accept(next((p for p in offered if p.startswith(BEARER)), None))
     try:
-        _require_own_origin(socket)
         await run_in_threadpool(service.store.case, case_id, owner_of(socket))
         async with service.live.turn(case_id) as worker:
             await _converse(socket, service, worker, case_id)
@@ -89,10 +89,3 @@ async def _hear(socket: WebSocket, tell: Callable[[bytes | None], None], idle_s:
         text = message.get("text") or message.get("bytes") or b""
         raw = text.encode() if isinstance(text, str) else text
         await run_in_threadpool(partial(tell, raw))
-
-
-def _require_own_origin(socket: WebSocket) -> None:
-    """Refuse pages of other sites: browsers let them open sockets to anywhere."""
-    origin = socket.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
-        raise ForeignOriginError("pages of other origins may not follow cases here")

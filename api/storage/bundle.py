@@ -6,6 +6,7 @@ only the list of what it is made of, which is all that a worker needs to read it
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ CONTENTS = "contents"
 CASES = "cases"
 DOCUMENT = ""  # stands for case.json among the names of files
 _LIST = "files.json"
+_BLOB = re.compile(rb'"blob"\s*:\s*"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,14 @@ class CaseBundle:
 
     document: bytes
     files: Mapping[str, BinaryIO] = field(default_factory=dict)
+
+    def blobs(self) -> list[str]:
+        """Return the digests that case.json may name in place of files.
+
+        Found without reading the document, which may be large and is read by a worker. What only
+        looks like one costs a question after a blob that is not there.
+        """
+        return sorted({found.decode() for found in _BLOB.findall(self.document)})
 
 
 def write_list(folder: Path, files: Mapping[str, str]) -> None:

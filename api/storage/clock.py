@@ -1,8 +1,8 @@
 """The time as it is written into records."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
-def now() -> str:
-    """Return the time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(offset_s: float = 0.0) -> str:
+    """Return the time in UTC, or so much later, to the second."""
+    return (datetime.now(UTC) + timedelta(seconds=offset_s)).isoformat(timespec="seconds")

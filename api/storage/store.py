@@ -13,16 +13,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from api.problems import UnknownIdError
+from api.problems import DigestMismatchError, MissingBlobsError, UnknownIdError
 from api.storage import rows
 from api.storage.bundle import CASES, CONTENTS, DOCUMENT, CaseBundle, write_list
 from api.storage.clock import now
 from api.storage.contents import Arrived, Contents
 from api.storage.database import Database
+
+_BLOB_S = 24 * 3600.0  # bytes that no case has named by then are removed at the next start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,9 @@ class Store:
     def _tidy(self) -> None:
         """Remove what a former run left behind of cases that were not accepted, or deleted."""
         with self._lock, self._database.transaction() as connection:
+            named = select(rows.case_files.c.sha256)
+            stale = (rows.blobs.c.created < now(-_BLOB_S)) & rows.blobs.c.sha256.not_in(named)
+            connection.execute(delete(rows.blobs).where(stale))
             known = set(connection.scalars(select(rows.cases.c.case_id)))
             for folder in self._cases.iterdir():
                 if folder.name not in known:
@@ -75,19 +80,28 @@ class Store:
         """Return where a worker finds a case."""
         return self._cases / case_id
 
-    def arrive(self, bundle: CaseBundle) -> ArrivedCase:
-        """Write what was handed in; it is to be accepted or discarded."""
+    def arrive(self, bundle: CaseBundle, owner: str) -> ArrivedCase:
+        """Write what was handed in; it is to be accepted or discarded.
+
+        Raises:
+            MissingBlobsError: If it names blobs that the owner has not put.
+        """
         arrived: dict[str, Arrived] = {}
         taken = False
         try:
             arrived[DOCUMENT] = self._contents.arrive(BytesIO(bundle.document))
             for name, source in bundle.files.items():
                 arrived[name] = self._contents.arrive(source)
+            blobs = bundle.blobs()
             case = ArrivedCase(
                 case_id=secrets.token_hex(12),
-                files={name: one.sha256 for name, one in arrived.items()},
+                files={
+                    **{sha256: sha256 for sha256 in blobs},
+                    **{name: one.sha256 for name, one in arrived.items()},
+                },
             )
             with self._lock:
+                self._require_blobs(blobs, owner)
                 self._in_hand.update(case.files.values())
                 for one in arrived.values():
                     self._contents.keep(one)
@@ -98,6 +112,50 @@ class Store:
                 for one in arrived.values():
                     self._contents.drop(one)
         return case
+
+    def put_blob(self, source: BinaryIO, sha256: str, owner: str) -> bool:
+        """Keep bytes for a case that will name them; tell whether the owner had not put them yet.
+
+        Raises:
+            DigestMismatchError: If they have another digest.
+        """
+        arrived = self._contents.arrive(source)
+        if arrived.sha256 != sha256:
+            self._contents.drop(arrived)
+            raise DigestMismatchError(
+                "is not the SHA-256 of the bytes that were sent; send them again",
+                field="sha256", code="digest-mismatch",
+            )  # fmt: skip
+        row = {"sha256": sha256, "owner": owner, "created": now()}
+        with self._lock:
+            self._contents.keep(arrived)
+            with self._database.transaction() as connection:
+                is_new = not self._has_blob(connection, sha256, owner)
+                if is_new:
+                    connection.execute(insert(rows.blobs).values(row))
+        return is_new
+
+    def blob(self, sha256: str, owner: str) -> Path:
+        """Return where the owner's bytes of a digest are.
+
+        Raises:
+            UnknownIdError: If the owner has put none.
+        """
+        with self._database.transaction() as connection:
+            if not self._has_blob(connection, sha256, owner):
+                raise unknown("blob", "sha256")
+        return self._contents.path(sha256)
+
+    def _has_blob(self, connection: Connection, sha256: str, owner: str) -> bool:
+        columns = rows.blobs.c
+        put = select(columns.sha256).where(columns.sha256 == sha256, columns.owner == owner)
+        return connection.execute(put).one_or_none() is not None
+
+    def _require_blobs(self, blobs: list[str], owner: str) -> None:
+        with self._database.transaction() as connection:
+            missing = [one for one in blobs if not self._has_blob(connection, one, owner)]
+        if missing:
+            raise MissingBlobsError(missing)
 
     def discard(self, case: ArrivedCase) -> None:
         """Remove a case that was not accepted."""

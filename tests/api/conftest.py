@@ -25,6 +25,8 @@ BOX_FACES = np.array([
     [2, 6, 3], [3, 6, 7], [0, 4, 2], [2, 4, 6], [1, 3, 5], [3, 7, 5],
 ])  # fmt: skip
 
+LOCALHOST = "http://127.0.0.1"
+
 
 def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> TriangleMesh:
     """Return a closed box between two corners, mm."""
@@ -104,7 +106,8 @@ def demo_bundle(demo_folder: Path) -> Bundle:
 def client() -> Iterator[TestClient]:
     """Return a client of a service with one worker and small limits."""
     settings = Settings(max_case_bytes=40_000_000, max_json_bytes=30_000_000)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as opened:
+    app = create_app(settings)
+    with TestClient(app, LOCALHOST, raise_server_exceptions=False) as opened:
         yield opened
 
 

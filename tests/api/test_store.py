@@ -33,7 +33,7 @@ class Kept:
         self.ledger = Ledger(self.database)
 
     def accepted(self, owner: str = ME, content: bytes = b"one") -> str:
-        arrived = self.store.arrive(bundle(content))
+        arrived = self.store.arrive(bundle(content), ME)
         return self.store.accept(arrived, DESCRIPTION, owner).case_id
 
     def asked(self, case_id: str, question: str = "q") -> StoredPlan:
@@ -66,7 +66,7 @@ def bundle(content: bytes = b"one") -> CaseBundle:
 
 
 def test_a_bundle_is_read_as_it_was_written(kept: Kept) -> None:
-    arrived = kept.store.arrive(bundle())
+    arrived = kept.store.arrive(bundle(), ME)
     document, files = read_bundle(kept.store.folder_of(arrived.case_id))
     assert document == {"name": "x"}
     assert files == {"meshes/L3.ply": b"one", "../../outside.ply": b"two"}
@@ -90,15 +90,15 @@ def test_equal_bytes_are_kept_once_and_as_long_as_a_case_needs_them(kept: Kept) 
 
 def test_a_case_that_was_not_accepted_leaves_nothing_and_takes_nothing(kept: Kept) -> None:
     kept.accepted(content=b"shared")
-    kept.store.discard(kept.store.arrive(bundle(b"shared")))
-    kept.store.discard(kept.store.arrive(bundle(b"new")))
+    kept.store.discard(kept.store.arrive(bundle(b"shared"), ME))
+    kept.store.discard(kept.store.arrive(bundle(b"new"), ME))
     assert b"shared" in kept.contents()
     assert b"new" not in kept.contents()
     assert len(list((kept.folder / "cases").iterdir())) == 1
 
 
 def test_a_case_in_arrival_keeps_bytes_that_another_lets_go(kept: Kept) -> None:
-    first, second = kept.store.arrive(bundle()), kept.store.arrive(bundle())
+    first, second = kept.store.arrive(bundle(), ME), kept.store.arrive(bundle(), ME)
     kept.store.discard(first)
     kept.store.accept(second, DESCRIPTION, ME)
     assert read_bundle(kept.store.folder_of(second.case_id))[1]["meshes/L3.ply"] == b"one"
@@ -110,7 +110,7 @@ def test_a_source_that_fails_halfway_leaves_nothing(kept: Kept) -> None:
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        kept.store.arrive(CaseBundle(document=b"{}", files={"a": Broken()}))
+        kept.store.arrive(CaseBundle(document=b"{}", files={"a": Broken()}), ME)
     assert kept.contents() == []
 
 
@@ -256,7 +256,7 @@ def test_cases_and_plans_outlive_the_service(kept: Kept) -> None:
 def test_what_a_stopped_service_left_is_taken_up_at_the_next_start(kept: Kept) -> None:
     plan = kept.asked(kept.accepted())
     kept.claimed()
-    half: ArrivedCase = kept.store.arrive(bundle(b"half"))
+    half: ArrivedCase = kept.store.arrive(bundle(b"half"), ME)
     again = kept.reopened()
     assert again.ledger.plan(plan.plan_id, ME).state is State.QUEUED
     assert again.claimed().plan_id == plan.plan_id
