@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+HERE = "ws://127.0.0.1"  # the test client would call it testserver
 REQUEST = {"needles": ["13G-150"], "approaches": ["transpedicular"]}
 
 
@@ -20,7 +21,7 @@ def question(number: int, position_mm: list[float], **changes: object) -> dict[s
 
 @contextmanager
 def session(client: TestClient, case_id: str) -> Iterator[WebSocketTestSession]:
-    with client.websocket_connect(f"/v1/cases/{case_id}/live") as socket:
+    with client.websocket_connect(f"{HERE}/v1/cases/{case_id}/live") as socket:
         assert socket.receive_json() == {"type": "ready"}
         yield socket
 
@@ -91,12 +92,15 @@ def test_the_session_goes_on_after_a_mistake_and_names_its_field(
 
 
 def test_a_session_about_no_case_ends_with_the_reason(client: TestClient) -> None:
-    with client.websocket_connect("/v1/cases/nothing/live") as socket:
+    with client.websocket_connect(f"{HERE}/v1/cases/nothing/live") as socket:
         assert closing_problem(socket)["type"] == "/problems/not-found"
 
 
 def test_pages_of_other_sites_may_not_follow_cases(client: TestClient, demo_case_id: str) -> None:
-    address, headers = f"/v1/cases/{demo_case_id}/live", {"Origin": "https://elsewhere.example"}
+    address, headers = (
+        f"{HERE}/v1/cases/{demo_case_id}/live",
+        {"Origin": "https://elsewhere.example"},
+    )
     with (
         pytest.raises(WebSocketDisconnect) as refused,
         client.websocket_connect(address, headers=headers),
@@ -109,7 +113,7 @@ def test_more_sessions_than_there_are_workers_for_are_turned_away(
     client: TestClient, demo_case_id: str, inside_l3: list[float]
 ) -> None:
     with session(client, demo_case_id), session(client, demo_case_id) as second:
-        with client.websocket_connect(f"/v1/cases/{demo_case_id}/live") as third:
+        with client.websocket_connect(f"{HERE}/v1/cases/{demo_case_id}/live") as third:
             assert closing_problem(third)["status"] == 429
         second.send_json(question(1, inside_l3))
         assert second.receive_json()["id"] == 1
