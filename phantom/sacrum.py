@@ -36,6 +36,7 @@ FORAMEN_Z_MM = -17.0
 SEGMENT_MM = 27.0  # from one foramen to the next
 LENGTH_MM = 62.0  # below the middle of S1
 TOP_MM = 4.0  # where a filled canal ends, above the middle of S1
+FILLED_MM = 1.5  # so much beyond its walls, so that no slit is left
 _LEFT = np.array([1.0, 0.0, 0.0])
 _Radii: TypeAlias = tuple[float, float]
 _BOX = np.array([[-68.0, -40.0, -72.0], [68.0, 92.0, 40.0]])
@@ -73,7 +74,7 @@ class SacrumShape:
         canal = _canal(at)
         if self.solid:
             ends = np.maximum(at[:, 2] - TOP_MM, -LENGTH_MM - at[:, 2])
-            bone = smooth_union(bone, smooth_common(canal, ends, 1.0), 1.0)
+            bone = smooth_union(bone, smooth_common(canal - FILLED_MM, ends, 1.0), 1.0)
         else:
             bone = smooth_cut(bone, canal, 1.0)
         holes = reduce(np.minimum, [hole.distance(at) for hole in _foramina()])

@@ -17,6 +17,9 @@ ROUGHNESS_SHARE = (
 )
 ROUGHNESS = 1.02  # times the radius it reaches: more is not the shaft
 LASTING_MM = 2.5  # of one thickness, that are shaft and not a slot in a head
+SHOULDER_MM = (0.6, 1.1)  # beyond a neck, where a shoulder has its whole width already
+SHOULDER = (1.3, 1.1)  # times the shaft's radius, at least; and its own from one to the other
+SMEARED_MM = 0.15  # from the foot of a sharp shoulder to its middle
 NEAR_MM = 15.0  # of an end, where lines along the shaft are looked for
 
 
@@ -129,9 +132,28 @@ def neck(shaft: Shaft, mesh: TriangleMesh) -> float:
     lasting = [r for r in runs if len(r) and cuts.along[r[-1]] - cuts.along[r[0]] > LASTING_MM]
     first = lasting[0][0] if lasting else at[0] if len(at) else 0
     near = float(cuts.along[first])
-    fine = _window(mesh, shaft, near - 1.0, near + 0.1)
+    fine = _window(mesh, shaft, near - 1.0 - SHOULDER_MM[1], near + 0.1)
+    close = fine.along >= near - 1.0
     over = fine.areas > np.pi * limit**2
-    if not over.any() or over.all():
+    if not (over & close).any() or over[close].all():
         return near
     # on a rough mesh the section passes the limit more than once: the middle of it is taken
-    return 0.5 * float(fine.along[over][-1] + fine.along[~over][0])
+    foot = 0.5 * float(fine.along[over & close][-1] + fine.along[~over & close][0])
+    return _unsmeared(fine, foot, shaft.core_radius)
+
+
+def _unsmeared(fine: Slices, foot: float, thin: float) -> float:
+    """Return the middle of a shoulder that the mesh's roughness has smeared, else its foot, mm.
+
+    Args:
+        fine: Sections about the neck; the head lies downward.
+        foot: Where they begin to outgrow the shaft.
+        thin: The shaft's radius.
+    """
+    radii = np.sqrt(fine.areas / np.pi)
+    first, second = (radii[np.argmin(np.abs(fine.along - foot + step))] for step in SHOULDER_MM)
+    if first < SHOULDER[0] * thin or second > SHOULDER[1] * first:
+        return foot
+    wide = fine.along[(radii > 0.5 * (thin + first)) & (fine.along < foot)]
+    middle = float(wide[-1]) if len(wide) else foot
+    return middle if foot - middle > SMEARED_MM else foot
