@@ -1,5 +1,6 @@
 """Bars followed through a block of metal, from end to end and through the heads on their way."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ THICK = 1.25  # times a bar's radius, and an allowance: a head, a clamp or a cro
 THICK_MM = 0.3
 THIN = 0.4  # times a bar's radius: it ends
 LONGEST_HEAD_MM = 30.0  # two heads side by side
+PAST_CUT = 1.5  # radii about the line beyond a head without any metal: what follows is apart
 RUNS_ON_MM = 4.0  # beyond a head, that a bar must show to have passed it
 LONGEST_STEPS = 700
 ALONG_SPINE = 0.7  # cosine to it
@@ -243,8 +245,9 @@ def _through(
     steps = np.arange(0.0, LONGEST_HEAD_MM + 2.0 * RUNS_ON_MM, 0.5)
     ahead = start + steps[:, None] * direction
     depths = np.array([_depth(grid, point, 2.0 * radius) for point in ahead])
-    out = np.flatnonzero(depths < THIN * radius)
-    last = int(out[0]) if len(out) else len(steps) - 1
+    ended = depths < THIN * radius
+    ended |= [_is_cut(grid, point, direction, PAST_CUT * radius) for point in ahead]
+    last = int(np.argmax(ended)) if ended.any() else len(steps) - 1
     own = (depths <= THICK * radius + THICK_MM) & (depths > 0.6 * radius)
     need = int(RUNS_ON_MM / 0.5)
     for i in range(1, min(last, int(LONGEST_HEAD_MM / 0.5))):
@@ -288,13 +291,21 @@ def _window(grid: SolidGrid, point: Point, reach: float) -> tuple[np.ndarray, Po
     return block.ravel()[near], offset[near]
 
 
-def breaks_between(bars: list[Bar]) -> list[Break]:
-    """Return the pairs of free ends that face each other, straight on, across a gap."""
+def breaks_between(bars: list[Bar], rods: Set[int]) -> list[Break]:
+    """Return the pairs of ends that face each other, straight on, across a gap.
+
+    Args:
+        bars: As they were found.
+        rods: Which of them are rods: of two of these one may end in a head, next to which it
+            broke. Other ends must be free.
+    """
     found = []
     for i, first in enumerate(bars):
         for j, second in enumerate(bars[:i]):
             for one in first.ends:
                 for other in second.ends:
+                    if one.in_head + other.in_head > int({i, j} <= rods):
+                        continue
                     facing = _facing(one, other, min(first.radius, second.radius))
                     alike = 0.7 < first.radius / second.radius < 1.4
                     if facing is not None and alike:
@@ -306,13 +317,16 @@ def breaks_between(bars: list[Bar]) -> list[Break]:
 
 
 def _facing(one: BarEnd, other: BarEnd, radius: float) -> tuple[float, float, float] | None:
-    """Return gap, step (mm) and kink (radians) of two free ends that face each other."""
-    across = other.point - one.point
+    """Return gap, step (mm) and kink (radians) of two ends that face each other.
+
+    A free end is where the bar was last seen; one in a head counts from where the metal ends.
+    """
+    from_, to = (end.exit if end.in_head else end.point for end in (one, other))
+    across = to - from_
     along = float(across @ one.outward)
     step = float(np.linalg.norm(across - along * one.outward))
     kink = float(np.arccos(np.clip(-(one.outward @ other.outward), -1.0, 1.0)))
-    free = not (one.in_head or other.in_head)
-    if not free or kink > FACING_RAD or step > 2.0 * radius or not 0.0 < along < BREAK_MM:
+    if kink > FACING_RAD or step > 2.0 * radius or not 0.0 < along < BREAK_MM:
         return None
     gap = float((other.exit - one.exit) @ one.outward) + STEP_MM
     return max(0.0, gap), step, kink

@@ -87,7 +87,8 @@ def taken_apart(
         else:
             lines[kind][name] = _rod(name, mesh, bar)
     kinds = {number: kind for number, kind, _ in order}
-    breaks = [b for b in breaks_between(bars) if {b.first, b.second} <= set(names)]
+    rods = {number for number, kind in kinds.items() if kind is Kind.ROD}
+    breaks = [b for b in breaks_between(bars, rods) if {b.first, b.second} <= set(names)]
     told = [_told(b, names, kinds) for b in breaks]
     for found, words in zip(breaks, told, strict=True):
         for name in {names[found.first], names[found.second]} & set(screws):

@@ -209,6 +209,20 @@ def test_a_crosslink_and_a_broken_screw_in_a_block_are_told_apart() -> None:
     assert refused == [finding.message] * 2
 
 
+def test_a_rod_broken_next_to_a_head_is_told() -> None:
+    whole, head = rod_mesh(RODS[Side.LEFT]), SCREWS["L3", Side.LEFT].head
+    below = head[2] - whole.corners.mean(axis=1)[:, 2]
+    pieces = [capped(part_of(whole, below < 6.0)), capped(part_of(whole, below > 10.0))]
+    mesh = fused([*map(screw_mesh, SCREWS.values()), *pieces], spacing_mm=0.8)
+    apart = taken_apart(Structure(name="metal", kind=Kind.SCREW, mesh=mesh))
+    (finding,) = apart.findings
+    assert finding.code == "rod-broken"
+    # the gap as it is seen: from the head's lower face
+    assert 0.5 < float(finding.message.split(" mm apart")[0].rsplit(" ", 1)[1]) < 5.0
+    assert len(apart.rods) == 2
+    assert not [r for r in apart.screws.values() if isinstance(r.axis, Unavailable)]
+
+
 def test_a_lump_of_metal_holds_nothing() -> None:
     lump = Structure(
         name="lump", kind=Kind.SCREW, mesh=cylinder(np.zeros(3), np.array([0.0, 0.0, 30.0]), 45.0)
