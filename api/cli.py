@@ -26,6 +26,7 @@ from api.schemas import EvaluationDocument, PlanRequestDocument, checked
 from api.settings import MIB, Settings
 from api.tables import print_case, print_plan, print_trajectory
 from api.targets import SHORT_FORMS, position_from_text, target_from_short_form
+from api.viewer_files import HOW_TO_BUILD, built_viewer
 from phantom.bundle import write_bundle
 from phantom.recipe import RECIPES, recipe_named
 from planner.anatomy.describe import describe_case
@@ -245,6 +246,8 @@ def serve(
                 field="certificate", code="no-tls",
             )  # fmt: skip
     typer.echo(f"{DISCLAIMER} Listening on {host}, port {port}", err=True)
+    if built_viewer() is None:
+        typer.echo(HOW_TO_BUILD, err=True)
     uvicorn.run(
         "api.main:create_app", factory=True, host=host, port=port,
         log_level="warning", server_header=False, ws="websockets-sansio", ws_max_size=MIB,

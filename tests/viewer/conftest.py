@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from api.routes.viewer import built_viewer
+from api.viewer_files import built_viewer
 
 START_S = 120.0
 WAIT_MS = 240_000.0

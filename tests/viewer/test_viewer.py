@@ -70,6 +70,14 @@ def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
     assert case.evaluate(shown)
 
 
+def test_a_click_on_a_screw_offers_it_as_target(case: Page) -> None:
+    screw = "s.opened.screws.findIndex(t => t.structure === 'screw_L3_L')"
+    at = handle(case, f"opened.screws.{state(case, screw)}.head_mm")
+    case.mouse.click(at["x"], at["y"])
+    case.get_by_role("button", name="Aim at the bone beside the tip of screw_L3_L").click()
+    assert state(case, "s.target") == {"type": "screw_tip", "screw": "screw_L3_L"}
+
+
 def test_sections_of_a_mesh_are_rings_about_what_they_cut(case: Page) -> None:
     """The dural sac, cut across, is one ring that surrounds the sac's middle."""
     low, high = state(case, "s.opened.structures.find(t => t.name === 'dural_sac').bounds_mm")

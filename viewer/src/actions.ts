@@ -241,17 +241,41 @@ export class Actions {
   private async await(planId: string, planned: Target | null, rank: number): Promise<void> {
     const abort = new AbortController();
     this.planAbort = abort;
+    this.model.set({ pending: planId, progress: null });
+    service.onProgress(planId, (progress) => this.model.set({ progress }), abort.signal);
+    try {
+      await this.arrival(planId, planned, rank, abort.signal);
+    } finally {
+      abort.abort();
+      this.model.set({ pending: null, progress: null });
+    }
+  }
+
+  private async arrival(
+    planId: string, planned: Target | null, rank: number, signal: AbortSignal,
+  ): Promise<void> {
     for (;;) {
-      const answer = await service.readPlan(planId, abort.signal);
-      if (abort.signal.aborted) return;
+      const answer = await service.readPlan(planId, signal);
+      if (signal.aborted) return;
       if (answer.schema === "trocar/plan/1") {
         this.model.set({ plan: answer, planId, planned, drawn: null, mode: "look", compared: null });
         this.select(answer.trajectories.some((t) => t.rank === rank) ? rank : null);
         return;
       }
       if (answer.problem) throw new ProblemError(answer.problem);
+      if (answer.state === "cancelled") return;
       await new Promise((done) => setTimeout(done, POLL_MS));
     }
+  }
+
+  /** Give up the plan that is under way. */
+  async cancel(): Promise<void> {
+    const { pending } = this.model.state;
+    if (!pending) return;
+    await this.attempt(async () => {
+      await service.cancelPlan(pending);
+      this.planAbort.abort();
+    });
   }
 
   /** Look at one trajectory: from its tightest place, down its barrel. */

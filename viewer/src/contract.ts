@@ -60,7 +60,22 @@ export interface Instrument {
   readonly side?: Side | null;
 }
 
+export interface Corridor {
+  readonly place: string;
+  readonly circle: { readonly centre_mm: Vec3; readonly radius_mm: number };
+  readonly outlines_mm: readonly (readonly Vec3[])[];
+}
+
+export interface Pedicle {
+  readonly available: boolean;
+  readonly centre_mm: Vec3 | null;
+  /** Through the isthmus, from posterior to anterior. */
+  readonly axis: Vec3 | null;
+  readonly corridors?: readonly Corridor[];
+}
+
 export interface Vertebra {
+  readonly pedicles: Readonly<Record<Side, Pedicle>>;
   readonly structure: string;
   readonly level: string | null;
   readonly available: boolean;
@@ -225,6 +240,12 @@ export interface PlanState {
   readonly case_id: string;
   readonly state: string;
   readonly problem: Problem | null;
+}
+
+/** How far a plan under way is: `share` from 0 to 1. */
+export interface Progress {
+  readonly stage: string;
+  readonly share: number;
 }
 
 export interface Needle {

@@ -1,8 +1,8 @@
 /** What the viewer knows at a moment, and what is derived from it. */
 
 import type {
-  Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Plan, Problem, Profile, Sample,
-  Side, Structure, Target, Trajectory, Vec3,
+  Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Plan, Problem, Profile,
+  Progress, Sample, Side, Structure, Target, Trajectory, Vec3,
 } from "./contract";
 import type { LiveAnswer } from "./live";
 import { lookOf } from "./looks";
@@ -43,6 +43,9 @@ export interface State {
   readonly cArm: string;
   /** When planning was asked for, ms since the epoch; null while nothing is under way. */
   readonly planningSince: number | null;
+  /** The plan that is under way, and how far it is. */
+  readonly pending: string | null;
+  readonly progress: Progress | null;
   readonly planId: string | null;
   readonly plan: Plan | null;
   /** What the plan was asked for; a plan itself does not say. */
@@ -84,7 +87,7 @@ export const nothing: State = {
   opened: null, meshes: new Map(), undrawn: new Map(), shown: new Map(),
   needles: [], cArms: [], target: null,
   approaches: new Set(APPROACHES), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
-  planningSince: null, planId: null, plan: null, planned: null, rank: null, compared: null,
+  planningSince: null, pending: null, progress: null, planId: null, plan: null, planned: null, rank: null, compared: null,
   drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [],
   profile: null, depthMm: 0,
   angles: { primary_deg: 0, secondary_deg: 0 },

@@ -2,7 +2,7 @@
 
 import type {
   CArm, CaseDescription, CaseSummary, Needle, Piece, Plan, PlanRequest, PlanState, Problem,
-  Profile, Sample, Target, Trajectory,
+  Profile, Progress, Sample, Target, Trajectory,
 } from "./contract";
 
 /** The service said what is wrong. */
@@ -83,6 +83,17 @@ export async function askForPlan(caseId: string, request: PlanRequest): Promise<
   const planId = reply.headers.get("Location")?.split("/").pop();
   if (!planId) throw new Error("the service accepted a plan without saying where it will be");
   return planId;
+}
+
+export const cancelPlan = async (planId: string): Promise<void> =>
+  void (await ask(planAt(planId), { method: "DELETE" }));
+
+/** Hear how far a plan is until the signal; the plan itself is read apart. */
+export function onProgress(planId: string, heard: (progress: Progress) => void, signal: AbortSignal): void {
+  const events = new EventSource(`${planAt(planId)}/events`);
+  events.addEventListener("progress", (event: MessageEvent<string>) =>
+    heard(JSON.parse(event.data) as Progress));
+  signal.addEventListener("abort", () => events.close());
 }
 
 export const readPlan = (planId: string, signal?: AbortSignal): Promise<Plan | PlanState> =>

@@ -13,6 +13,7 @@ const ROLES: Readonly<Record<string, string>> = {
   progress: "Progress",
   screw_bulls_eye: "Screw’s eye",
   foramen: "Foramen",
+  posterior_wall: "Posterior wall",
   true_ap: "AP",
   true_lateral: "Lateral",
   throw_off_ap: "Throw-off AP",

@@ -19,17 +19,19 @@ export function request(model: Model, actions: Actions): HTMLElement {
     if (chosen) actions.aim(chosen);
   });
   const button = h("button", { type: "submit", class: "primary" }, "Plan");
+  const cancel = h("button", { type: "button", onclick: () => void actions.cancel() }, "Cancel");
   const status = h("p", { class: "quiet", role: "status" });
   let clock = 0;
   model.watch(
-    (state) => [state.planningSince, state.target, state.link],
-    ({ planningSince, target: aim, link }) => {
+    (state) => [state.planningSince, state.pending, state.progress, state.target, state.link],
+    ({ planningSince, pending, progress, target: aim, link }) => {
+      cancel.hidden = pending === null;
       button.disabled = planningSince !== null || aim === null || link !== "online";
       clearInterval(clock);
       const tell = (): void => {
         const seconds = planningSince === null ? 0 : Math.floor((Date.now() - planningSince) / 1000);
         fill(status, planningSince !== null && h("span", { class: "spinner" }),
-          planningSince !== null && `planning, ${seconds} s: every class is searched and proved`);
+          planningSince !== null && `${progress ? `${progress.stage}, ${Math.round(progress.share * 100)} %` : "planning"}, ${seconds} s`);
       };
       tell();
       if (planningSince !== null) clock = window.setInterval(tell, 1000);
@@ -50,7 +52,7 @@ export function request(model: Model, actions: Actions): HTMLElement {
     choices<Side>("Sides", SIDES, (s) => s.sides, (sides) => model.set({ sides }), model),
     needleChoices(model),
     cArmChoice(model),
-    button, status,
+    button, cancel, status,
   );
 }
 

@@ -9,16 +9,20 @@ import { needleColour } from "../looks";
 import { selected, structureNamed, type Model, type State } from "../model";
 import { corners, stationAt } from "../path";
 import {
-  drawCuts, drawLetters, drawLevel, drawNames, drawRings, drawShaft, sheetOf, type Cut,
+  drawCorridors, drawCuts, drawLetters, drawLevel, drawNames, drawPierced, drawRings, drawShaft,
+  sheetOf, type Cut,
 } from "../sections/draw";
+import { gateOf } from "../sections/gate";
 import { outlines, planeAt, type Plane } from "../sections/slice";
 
 const ACROSS_MM = 20;
 const ALONG_MM = 30;
+const GATE_MM = 16;
 const UP = new Vector3(0, 0, 1);
 
-/** Whether the section along the needle is seen from the patient's side or from the feet. */
-type Turned = "from the side" | "from the feet";
+/** What the second picture shows: a section along the needle, seen from two sides, or the gate. */
+const SECOND = ["along, from the feet", "along, from the side", "gate of the pedicle"] as const;
+type Second = (typeof SECOND)[number];
 
 export function sections(model: Model, actions: Actions): HTMLElement {
   const across = h("canvas", { role: "img", "aria-label": "Section across the needle, seen from the hub", tabindex: 0 });
@@ -28,21 +32,20 @@ export function sections(model: Model, actions: Actions): HTMLElement {
     type: "range", min: 0, step: 0.5, "aria-label": "depth along the needle, mm",
     oninput: () => actions.scroll(Number(slider.value)),
   });
-  let turned: Turned = "from the feet";
-  const turn = h("button", { type: "button" }, turned);
+  const second = h("select", { "aria-label": "second section" }, ...SECOND.map((one) => h("option", { value: one }, one)));
+  const note = h("p", { class: "gate-note" });
   const keptAlong = new Kept();
   const drawAll = (): void => {
     const state = model.state;
     const trajectory = selected(state);
     if (!trajectory || !state.opened) return;
     drawAcross(across, state, trajectory);
-    drawAlong(along, state, trajectory, turned, keptAlong);
+    const chosen = second.value as Second;
+    if (chosen === "gate of the pedicle") fill(note, drawGate(along, state, trajectory));
+    else drawAlong(along, state, trajectory, chosen, keptAlong);
+    note.hidden = chosen !== "gate of the pedicle";
   };
-  turn.addEventListener("click", () => {
-    turned = turned === "from the feet" ? "from the side" : "from the feet";
-    fill(turn, turned);
-    drawAll();
-  });
+  second.addEventListener("change", drawAll);
   for (const canvas of [across, along]) {
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -52,7 +55,7 @@ export function sections(model: Model, actions: Actions): HTMLElement {
   }
   const body = h("div", { class: "pair" },
     h("figure", {}, h("figcaption", {}, "Probe’s eye, across"), h("div", { class: "picture" }, across)),
-    h("figure", {}, h("figcaption", {}, "Along, ", turn), h("div", { class: "picture" }, along)));
+    h("figure", {}, h("figcaption", {}, second), h("div", { class: "picture" }, along, note)));
   const empty = h("p", { class: "empty" }, "Sections along a needle appear with a plan.");
   const root = h("section", { class: "sections", "aria-label": "Sections along the needle" },
     empty, body, h("div", { class: "depth" }, slider, reading));
@@ -125,7 +128,7 @@ class Kept {
 }
 
 function drawAlong(
-  canvas: HTMLCanvasElement, state: State, trajectory: Trajectory, turned: Turned, kept: Kept,
+  canvas: HTMLCanvasElement, state: State, trajectory: Trajectory, turned: Second, kept: Kept,
 ): void {
   const sheet = sheetOf(canvas, ALONG_MM);
   if (!sheet) return;
@@ -152,9 +155,24 @@ function drawAlong(
   drawLetters(sheet, plane);
 }
 
+/** The isthmus with the ways that metal leaves free, and where the needle pierces its plane. */
+function drawGate(canvas: HTMLCanvasElement, state: State, trajectory: Trajectory): string {
+  const sheet = sheetOf(canvas, GATE_MM);
+  const gate = state.opened && gateOf(state.opened, trajectory);
+  if (!sheet || !gate) return "no isthmus was read on this side";
+  const cuts = cutsAt(state, gate.plane);
+  drawCuts(sheet, cuts, state.shown, [0, 0]);
+  drawCorridors(sheet, gate.corridors);
+  drawPierced(sheet, gate.pierced, trajectory.outer_diameter_mm / 2, needleColour(trajectory.rank));
+  drawNames(sheet, cuts, state.shown, trajectory.limiting_structure);
+  drawLetters(sheet, gate.plane);
+  const room = Math.max(0, ...gate.radiiMm);
+  return `${gate.structure}: widest free circle ${mm(2 * room)}`;
+}
+
 /** The plane that holds the needle, its hub upwards. */
-function alongPlane(origin: Vector3, direction: Vector3, turned: Turned): Plane {
-  const towards = turned === "from the feet" ? UP.clone() : new Vector3(-1, 0, 0);
+function alongPlane(origin: Vector3, direction: Vector3, turned: Second): Plane {
+  const towards = turned === "along, from the feet" ? UP.clone() : new Vector3(-1, 0, 0);
   const into = towards.addScaledVector(direction, -towards.dot(direction));
   return planeAt(origin, into, direction.clone().negate());
 }

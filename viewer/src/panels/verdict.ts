@@ -1,7 +1,7 @@
 /** What limits the needle, over the scene: to be seen before anything else. */
 
 import type { Clearance, Trajectory } from "../contract";
-import { fill, h, mm } from "../dom";
+import { fill, h, mm, words } from "../dom";
 import { lookOf, needleColour } from "../looks";
 import { limiting, ranked, selected, standing, STANDINGS, type Model } from "../model";
 
@@ -34,6 +34,8 @@ function card(trajectory: Trajectory): HTMLElement {
       tightest[0] ? h("strong", {}, tightest[0].structure) : "nothing limits it",
       tightest[0] && ` ${mm(tightest[0].distance_mm)} away, ${mm(tightest[0].required_mm)} required, ${mm(tightest[0].at_depth_mm, 0)} deep`),
     h("p", { class: "quiet" }, STANDINGS[how].text, trajectory.reaches_target ? "" : "; does not reach the target"),
+    h("p", { class: "quiet", title: "simulated placements that nobody corrects on the way; they compare paths and predict nothing" },
+      breachText(trajectory)),
     h("table", { class: "bars" }, ...tightest.slice(0, SHOWN).map(bar)),
     trajectory.cautions.length > 0 && h(
       "details", {}, h("summary", {}, `▲ ${trajectory.cautions.length} caution${trajectory.cautions.length > 1 ? "s" : ""}`),
@@ -42,6 +44,11 @@ function card(trajectory: Trajectory): HTMLElement {
   );
   root.style.borderLeftColor = needleColour(trajectory.rank);
   return root;
+}
+
+function breachText({ breach_probability: { profile, total, worst_structure: worst } }: Trajectory): string {
+  const mostly = worst === null ? "" : `, mostly ${worst}`;
+  return `${words(profile)}: ${Math.round(total * 100)} % of placements enter something${mostly}`;
 }
 
 function bar(clearance: Clearance): HTMLElement {

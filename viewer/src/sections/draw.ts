@@ -51,9 +51,10 @@ export function drawCuts(
   }
 }
 
-function drawCut(sheet: Sheet, { kind, outlines }: Cut, [dx, dy]: readonly [number, number]): void {
+function trace(
+  sheet: Sheet, outlines: readonly Outline[], [dx, dy]: readonly [number, number],
+): void {
   const { context } = sheet;
-  const look = lookOf(kind);
   context.beginPath();
   for (const { points, closed } of outlines) {
     points.forEach(([x, y], i) => {
@@ -62,6 +63,12 @@ function drawCut(sheet: Sheet, { kind, outlines }: Cut, [dx, dy]: readonly [numb
     });
     if (closed) context.closePath();
   }
+}
+
+function drawCut(sheet: Sheet, { kind, outlines }: Cut, shift: readonly [number, number]): void {
+  const { context } = sheet;
+  const look = lookOf(kind);
+  trace(sheet, outlines, shift);
   context.fillStyle = look.colour;
   context.globalAlpha = look.metallic ? 0.75 : look.group === "Skin" ? 0 : look.group === "Bone" ? 0.28 : 0.4;
   if (outlines.every(({ closed }) => closed)) context.fill("evenodd");
@@ -127,6 +134,33 @@ export function drawLetters(sheet: Sheet, { right, up }: Plane): void {
   text(context, letters(right.clone().negate()), size, height / 2 + 4, "#9fb3c8");
   text(context, letters(up), width / 2, 1.1 * size, "#9fb3c8");
   text(context, letters(up.clone().negate()), width / 2, height - 0.4 * size, "#9fb3c8");
+}
+
+/** Where a needle may go: filled and firmly outlined. */
+export function drawCorridors(sheet: Sheet, corridors: readonly Outline[]): void {
+  const { context } = sheet;
+  trace(sheet, corridors, [0, 0]);
+  context.fillStyle = "#4fd8ab";
+  context.globalAlpha = 0.45;
+  context.fill("evenodd");
+  context.globalAlpha = 1;
+  context.strokeStyle = "#4fd8ab";
+  context.lineWidth = 2;
+  context.stroke();
+}
+
+/** A needle end-on away from the middle, true to its diameter. */
+export function drawPierced(
+  sheet: Sheet, [x, y]: readonly [number, number], radiusMm: number, colour: string,
+): void {
+  const { context } = sheet;
+  context.beginPath();
+  context.arc(px(sheet, x), py(sheet, y), radiusMm * sheet.scale, 0, 2 * Math.PI);
+  context.fillStyle = colour;
+  context.fill();
+  context.strokeStyle = "#ffffff";
+  context.lineWidth = 1;
+  context.stroke();
 }
 
 /** The needle end-on, true to its diameter, and how far 2, 5 and 10 mm from its surface are. */
