@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from api.viewer_files import built_viewer
 
-START_S = 120.0
+START_S = 300.0
 WAIT_MS = 240_000.0
 # Pictures are drawn in software, and the browser asks nobody but the service.
 CHROMIUM_FLAGS = (
@@ -87,9 +87,11 @@ def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     running = Service(folder=tmp_path_factory.mktemp("viewer"), port=port)
-    running.start("data")
-    yield running
-    running.kill()
+    try:
+        running.start("data")
+        yield running
+    finally:
+        running.kill()
 
 
 @pytest.fixture(scope="session")
