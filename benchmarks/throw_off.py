@@ -7,7 +7,7 @@ compares one needle of both sample cases, and of every case that is named.
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Float
 
 from api.samples import sample_case
+from benchmarks._kernels.pixels import covered_pixels
 from benchmarks.degrees import Weighed, weighed
 from benchmarks.report import Cell, Reached, Section, Table, markdown
 from benchmarks.scenes import NEEDLE, TARGET, Surroundings
 from benchmarks.timing import FULL, QUICK, Pace, middle, timed
-from geometry.arrays import Points, Vector, unit
-from geometry.mesh import TriangleMesh
-from geometry.projection import ConeBeam, chord_lengths, together
+from geometry.arrays import Faces, Points, Vector, unit
+from geometry.projection import together
 from planner.case import HARDWARE, Kind
 from planner.case_io import load_case
 from planner.fluoroscopy.marks import Marks, marks_of
@@ -43,7 +43,6 @@ from planner.request import AnteriorBody, PlanRequest
 from planner.result import Trajectory
 
 PIXEL_MM = 0.3  # at the isocentre
-PIXELS = 240
 SAMPLES = ("lumbar-fracture", "thoracic-halo")
 
 
@@ -84,7 +83,7 @@ def compared(needles: Iterable[Needle], pace: Pace) -> Section:
                  "by pixels, core-s", "ratio"),
         rows=rows,
         note=f"Every degree within {WIDEST_DEG} of the true view, worst within {AROUND_DEG} "
-        f"degrees. By pixels: all metal drawn anew for every view, {PIXEL_MM} mm pixels. Worst "
+        f"degrees. By pixels: all metal projected anew for every view, {PIXEL_MM} mm pixels. Worst "
         f"difference of costs {worst:.4f}, ratio {median(ratios):,.0f} in the middle.",
     )  # fmt: skip
     return Section(
@@ -113,12 +112,13 @@ def _compared(needle: Needle, zone: Zone, pace: Pace) -> tuple[tuple[Cell, ...],
         blocked = (shadows_of(metal, marks.tip_mm, zone), shadows_of(metal, marks.anatomy_mm, zone))
         return throw_off(zone, marks, blocked, needle=along, c_arm=arm, position=lies)
 
+    joined = together(metal)
+
     def by_pixels() -> Weighed:
-        vertices, faces = together(metal)
-        joined = TriangleMesh(vertices=vertices, faces=faces, is_closed=True)
         return weighed(zone, along, arm, lies, lambda ends: _hidden(question, marks, ends, joined))
 
-    search()  # compiled
+    search()  # compiled, as is the line below
+    _hidden(question, marks, zone.axes[2:], joined)
     ours, slow = middle(search, pace.repeats), timed(by_pixels)
     found, every = ours.value, slow.value
     if found is None:
@@ -132,33 +132,19 @@ def _compared(needle: Needle, zone: Zone, pace: Pace) -> tuple[tuple[Cell, ...],
 
 
 def _hidden(
-    question: Question, marks: Marks, beams: Points, metal: TriangleMesh
+    question: Question, marks: Marks, beams: Points, metal: tuple[Points, Faces]
 ) -> Float[np.ndarray, " b"]:
     """Return the overall share of the points that fall on pixels which metal covers."""
-    a, b, c = np.moveaxis(metal.corners, 1, 0)
-    normals = np.cross(b - a, c - a)
-    heights = np.einsum("ij,ij->i", normals, a)
+    vertices, faces = metal
+    points, weights = np.concatenate([marks.tip_mm, marks.anatomy_mm]), marks.weights()
     shares = np.empty(len(beams))
     for view, beam in enumerate(beams):
         cone = question.c_arm.cone(beam, marks.tip_mm[-1], question.position)
-        # Of closed metal the faces turned away from the source cover all that it covers.
-        away = replace(metal, faces=metal.faces[normals @ cone.source_mm < heights])
-        shares[view] = _counted(marks, cone, away)
+        pixel = PIXEL_MM * cone.magnification
+        middles = np.floor(cone.project(points) / pixel) + 0.5
+        covered = covered_pixels(cone.project(vertices) / pixel, faces, middles)
+        shares[view] = np.concatenate(weights) @ covered
     return shares
-
-
-def _counted(marks: Marks, cone: ConeBeam, metal: TriangleMesh) -> float:
-    pixel = PIXEL_MM * cone.magnification
-    covered = chord_lengths(metal, cone, (PIXELS, PIXELS), pixel)[0] > 0.0
-    total = 0.0
-    for points, weights in zip((marks.tip_mm, marks.anatomy_mm), marks.weights(), strict=True):
-        across, up = _pixels(cone.project(points) / pixel)
-        total += float(weights @ covered[PIXELS - 1 - up, across])
-    return total
-
-
-def _pixels(flat: Float[np.ndarray, "n 2"]) -> np.ndarray:
-    return np.clip(np.floor(flat + PIXELS / 2.0), 0, PIXELS - 1).astype(np.int64).T
 
 
 def first_needle(folder: Path) -> Needle:
