@@ -8,10 +8,13 @@ from planner.fluoroscopy.view_set import view_cautions
 from planner.lacking import derived_here, missing_here
 from planner.needles.path import path_length_mm
 from planner.question import Question
+from planner.request import ScrewHalo
 from planner.rules.model import DecisionRule, PathFacts, is_above
 from planner.target import TargetRegion
+from planner.tip_overlap import TIP_MM, halo_overlap
 
 SURE = 0.9  # anatomy read with less confidence is named
+LEAST_OVERLAP = 0.25  # share of the tip in a lucency below which it is cautioned about [A]
 ENTRY_ON_SKIN_MM = 2.0  # a drawn path should start within this of the skin [A]
 
 
@@ -102,6 +105,17 @@ def no_rods(question: Question) -> Iterator[str]:
         yield "screws but no rod or cross-link in the case: none was measured"
 
 
+def _hardly_in_lucency(facts: PathFacts) -> Iterator[str]:
+    if not isinstance(facts.question.target, ScrewHalo):
+        return
+    share = halo_overlap(facts.question, facts.needle, facts.path)
+    if share is not None and share < LEAST_OVERLAP:
+        yield (
+            f"only {share:.0%} of the needle's last {TIP_MM:.0f} mm lies in the lucency: it "
+            "meets the lucency from the side; one that runs along the screw lies deeper in it"
+        )
+
+
 def _views(facts: PathFacts) -> Iterator[str]:
     yield from view_cautions(facts.views)
 
@@ -143,6 +157,11 @@ MEASURED = (
     DecisionRule(
         id="not-measured", source="DOMAIN 2.3",
         words="what is not in the case was not measured, and this is said", on_path=_not_measured,
+    ),
+    DecisionRule(
+        id="lucency", source="DOMAIN 3.5 [D]",
+        words="a lucency can be thinner than the needle, so how much of the tip lies in it is told",
+        on_path=_hardly_in_lucency,
     ),
     DecisionRule(
         id="V7", source="DOMAIN 1.5 V7 [S1]",

@@ -19,7 +19,7 @@ from planner.needles.path import Line
 from planner.policy import DEFAULT_POLICY
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
-from planner.request import AnteriorBody, Approach, PlanRequest
+from planner.request import AnteriorBody, Approach, PlanRequest, ScrewHalo
 from planner.result import Clearance, Hidden, View, ViewRole
 from planner.rules import CLINICAL, RULES, PathFacts, cautions_of, warnings_of
 
@@ -221,3 +221,20 @@ def test_a_question_plans_by_the_wider_margin(lumbar: PreparedCase) -> None:
     wider, plain = question_of(stated, REQUEST), question_of(lumbar, REQUEST)
     assert wider.policy.rule(Kind.CANAL).hard_mm == 2.0
     assert plain.policy.rule(Kind.CANAL).hard_mm == 1.0
+
+
+def test_a_tip_that_hardly_enters_the_lucency_is_told(question: Question) -> None:
+    screw = question.prepared.screw("screw_L3_L", field="screw")
+    asked = question_of(question.prepared, PlanRequest(target=ScrewHalo(screw="screw_L3_L")))
+    shaft = screw.tip_mm - screw.head_mm
+    aside = np.cross(shaft, [0.0, 0.0, 1.0])
+    aside = aside / np.linalg.norm(aside)
+
+    def told(beside_mm: float) -> bool:
+        tip = screw.head_mm + 0.8 * shaft + (0.5 * screw.diameter_mm + beside_mm) * aside
+        along = Line(start_mm=tip - 2.0 * shaft, end_mm=tip)
+        said = cautions_of(_facts(asked, needle=needle_named("15G-bevel-150"), path=(along,)))
+        return any("lies in the lucency" in s for s in said)
+
+    assert not told(0.9)
+    assert told(4.0)

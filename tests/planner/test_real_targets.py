@@ -1,0 +1,35 @@
+"""Targets on real anatomy, where it is there: screws of the sacrum and the ilium."""
+
+from pathlib import Path
+
+import pytest
+
+from planner.case import Kind
+from planner.case_io import load_case
+from planner.planning import plan
+from planner.prepared import PreparedCase
+from planner.request import PlanRequest, ScrewHalo
+from planner.result import Outcome
+
+
+@pytest.mark.parametrize("screw", ["screw_S1_L", "screw_ilium_R"])
+def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
+    shared_cases: Path, screw: str
+) -> None:
+    prepared = PreparedCase(load_case(shared_cases / "sacropelvic"))
+    request = PlanRequest(
+        target=ScrewHalo(screw=screw), needles=("15G-bevel-150",), max_trajectories=2
+    )
+    answer = plan(prepared, request)
+    assert len(answer.certificates) == len(request.approaches) * len(request.sides)
+    assert all(c.statement for c in answer.certificates)
+    assert (answer.outcome is Outcome.FOUND) == bool(answer.trajectories)
+    for found in answer.trajectories:
+        assert found.reaches_target
+        assert found.margin_mm >= 0.0
+        own = next(c for c in found.clearances if c.structure == screw)
+        assert own.kind is Kind.SCREW
+        assert own.distance_mm < 6.0, "the tip lies at its screw"
+        assert found.halo_overlap is not None
+        assert found.cement is not None
+        assert found.cement.ring_gap_mm is not None
