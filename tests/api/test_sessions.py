@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from api import cli
@@ -37,6 +38,8 @@ class Bundle(Protocol):
     """A case as the fixture ``small`` has it."""
 
     def write(self, folder: Path) -> Path: ...
+
+    def parts(self) -> list[tuple[str, tuple[str, bytes]]]: ...
 
 
 @pytest.fixture
@@ -127,3 +130,26 @@ def test_a_proof_of_a_session_is_refused(run: Run, tmp_path: Path) -> None:
     done = run("plan", str(SAMPLES / "lumbar-fracture"), *words, "--proof", str(tmp_path / "p"))
     assert done.exit_code == 2
     assert "one target" in done.stderr
+
+
+def test_the_service_answers_several_targets_and_shows_none_of_them(
+    client: TestClient, small: Bundle
+) -> None:
+    case = client.post("/v1/cases", files=small.parts())
+    assert case.status_code == 201, case.text
+    asked = {"targets": [L3, {"type": "point", "position_mm": [0.0, 0.0, 0.0]}]}
+    reply = client.post(
+        f"/v1/cases/{case.json()['case_id']}/plans", json=asked, headers={"Prefer": "wait=300"}
+    )
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["schema"] == "trocar/session/1"
+    assert len(reply.json()["targets"]) == 2
+    where = reply.headers["Location"]
+    assert client.get(where).json() == reply.json()
+    refused = client.get(f"{where}/scene.glb")
+    assert refused.status_code == 409
+    assert refused.json()["errors"][0]["code"] == "several-plans"
+    unknown = {"targets": [L3, {"type": "anterior_body", "level": "T5"}]}
+    lacking = client.post(f"/v1/cases/{case.json()['case_id']}/plans", json=unknown)
+    assert lacking.status_code == 422
+    assert lacking.json()["errors"][0]["field"] == "targets[1].level"
