@@ -1,8 +1,12 @@
 # Trocar with all it needs.  Build: docker build -t trocar .
 # A plan:       docker run --init --rm -v "$PWD":/work:ro trocar plan /work --target ... --json
 # The service:  docker run --init --rm --network host trocar
-# The service has no authentication yet and so listens on the loopback address only; sharing the
-# host's network (Linux) makes it the host's. Publishing a port will not reach it.
+# It listens on the loopback address; sharing the host's network (Linux) makes it the host's. To
+# publish a port it must listen elsewhere, which needs keys, a volume for them, and TLS in front:
+#   docker run --init --rm -v trocar:/var/lib/trocar trocar keys add NAME
+#   docker run --init --rm -v trocar:/var/lib/trocar -p 8000:8000 --read-only --tmpfs /tmp \
+#     --tmpfs /var/cache/trocar:uid=10001,mode=700 --cap-drop ALL \
+#     --security-opt no-new-privileges trocar serve --host 0.0.0.0 --port 8000 --behind-proxy
 FROM python:3.13-slim AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.8
@@ -23,7 +27,8 @@ RUN apt-get update \
 COPY --from=build /trocar/.venv /trocar/.venv
 # numba compiles on first use. Its cache must be writable, also where the root is read-only, and by
 # nobody else, since it is executed.
-ENV PATH=/trocar/.venv/bin:$PATH NUMBA_CACHE_DIR=/var/cache/trocar PYTHONUNBUFFERED=1
+ENV PATH=/trocar/.venv/bin:$PATH NUMBA_CACHE_DIR=/var/cache/trocar PYTHONUNBUFFERED=1 \
+    TROCAR_DATA_FOLDER=/var/lib/trocar
 USER trocar
 WORKDIR /var/lib/trocar
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

@@ -1,6 +1,7 @@
 """What the service remembers, and that what is deleted is gone with all that hangs on it."""
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 
 from api.problems import BusyError, UnknownIdError
 from api.storage.bundle import CaseBundle, read_bundle
@@ -21,14 +22,15 @@ from api.storage.store import ArrivedCase, Store
 
 DESCRIPTION = {"name": "a case", "digest": "d", "structures": []}
 ME, OTHER = "me", "other"
+POSTGRES = "TROCAR_TEST_POSTGRES_URL"
 
 
 class Kept:
     """A store and a ledger on one database, as the service has them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database = Database(folder)
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        self.folder, self.url = folder, url
+        self.database = Database(folder, url)
         self.store = Store(folder, self.database)
         self.ledger = Ledger(self.database)
 
@@ -46,18 +48,31 @@ class Kept:
 
     def reopened(self) -> "Kept":
         self.database.close()
-        return Kept(self.folder)
+        return Kept(self.folder, self.url)
 
     def contents(self) -> list[bytes]:
         found = (self.folder / "contents").rglob("*")
         return sorted(path.read_bytes() for path in found if path.is_file())
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    opened = Kept(tmp_path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Kept]:
+    url = None if request.param == "sqlite" else emptied_postgres()
+    opened = Kept(tmp_path, url)
     yield opened
     opened.database.close()
+
+
+def emptied_postgres() -> str:
+    url = os.environ.get(POSTGRES)
+    if url is None:
+        pytest.skip(f"{POSTGRES} names no PostgreSQL database that may be emptied")
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return url
 
 
 def bundle(content: bytes = b"one") -> CaseBundle:
@@ -265,16 +280,18 @@ def test_what_a_stopped_service_left_is_taken_up_at_the_next_start(kept: Kept) -
     again.database.close()
 
 
-def test_two_services_cannot_share_a_folder(kept: Kept) -> None:
+def test_two_services_cannot_share_a_database(kept: Kept) -> None:
     with pytest.raises(RuntimeError, match="in use"):
-        Database(kept.folder)
+        Database(kept.folder, kept.url)
 
 
-def test_a_closed_database_says_so(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert kept.database.is_open()
-    with kept.database.transaction() as connection:
+def test_a_commit_is_on_the_disk_before_it_is_answered_for(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    assert database.is_open()
+    with database.transaction() as connection:
         modes = [connection.scalar(text(f"PRAGMA {p}")) for p in ("journal_mode", "synchronous")]
-    assert modes == ["wal", 2], "a commit must be on the disk before it is answered for"
+    assert modes == ["wal", 2]
+    database.close()
 
 
 def test_the_migrations_lead_to_the_tables_that_are_used_and_back(kept: Kept) -> None:
