@@ -77,7 +77,7 @@ class MeshDistance:
         if outside or not self._mesh.is_closed:
             return False
         x, y, z = (float(c) for c in point)
-        return bool(_kernels.winding_number(self._tree.corners, x, y, z) > 0.5)
+        return bool(_kernels.contains(self._tree, x, y, z))
 
     def point(self, point: Point) -> tuple[float, Point]:
         """Return the signed distance of a point (mm) and the closest point of the surface."""
@@ -88,11 +88,11 @@ class MeshDistance:
 
     def crossings(self, start: Point, end: Point) -> Float[np.ndarray, " k"]:
         """Return the sorted fractions at which a segment pierces the surface."""
-        return _kernels.segment_crossings(self._tree, frozen(start), frozen(end))
+        return _kernels.segment_crossings(self._tree, _writable(start), _writable(end))
 
     def segment(self, start: Point, end: Point) -> SegmentDistance:
         """Return the smallest signed distance between a segment and the surface."""
-        start, end = frozen(start), frozen(end)
+        start, end = _writable(start), _writable(end)
         inside = self._inside_intervals(start, end)
         if not inside:
             value, _, s, qx, qy, qz = _kernels.segment_query(self._tree, start, end, _kernels.FAR)
@@ -134,3 +134,8 @@ class MeshDistance:
             distance_mm=-float(best), fraction=float(at),
             on_segment_mm=frozen(point), on_mesh_mm=frozen([qx, qy, qz]),
         )  # fmt: skip
+
+
+def _writable(point: Point) -> Point:
+    """Return a copy that loops take as it is: read-only arrays would be compiled for once more."""
+    return np.array(point, dtype=np.float64)

@@ -5,7 +5,7 @@ from the best paths of the place before, and proved anew.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -24,9 +24,9 @@ from planner.prepared import PreparedCase
 from planner.question import question_of
 from planner.request import FreePoint, PlanRequest
 from planner.result import Certificate
-from planner.search.branch_and_bound import search_family
+from planner.search.branch_and_bound import SearchResult, climbed, search_family
 from planner.search.certificate import certificate
-from planner.search.family import Numbers, line_family
+from planner.search.family import line_family
 from planner.target import TargetRegion, bone_of, region_of
 from planner.verify import clearances, least_margin
 
@@ -64,7 +64,7 @@ class LivePlanner:
         self._scene = scene_of(question, question.region)
         classes, _ = gates_for(question, request.approaches, request.sides, needles)
         self._classes = [(g, n) for g, n in classes if not g.window.is_empty]
-        self._last: dict[int, tuple[Numbers, ...]] = {}
+        self._last: dict[int, SearchResult] = {}
         self._lock, self._stop = Lock(), np.zeros(1, dtype=np.int64)
         self._waiting: Future[tuple[LiveClass, ...]] | None = None
         self._worker = ThreadPoolExecutor(1)
@@ -109,12 +109,13 @@ class LivePlanner:
         gate, needle = self._classes[index]
         tolerance = self._request.certificate_tolerance_mm
         family = line_family(gate, self._scene, region, needle.usable_length_mm)
-        hints = self._last.get(index, ())
+        before = self._last.get(index)
         result = search_family(
-            family, radius_mm=needle.radius_mm, tolerance_mm=tolerance, hints=hints,
-            lattice=not hints, stop=stop,
-        )  # fmt: skip
-        self._last[index] = tuple(o.line for o in result.optima[:2]) or hints
+            family, radius_mm=needle.radius_mm, tolerance_mm=tolerance, before=before, stop=stop
+        )
+        if not result.optima:
+            result = replace(result, optima=climbed(family, before))
+        self._last[index] = result
         path = family.path(result.optima[0].line) if result.optima else None
         margin = None if path is None else self._margin(path, needle)
         return LiveClass(

@@ -5,10 +5,10 @@ searches, is in single precision.
 """
 
 from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, interpolate
-from geometry._kernels.inside import farthest_on_segment, winding_number
+from geometry._kernels.inside import contains, farthest_on_segment, winding_number
 from geometry._kernels.many import least_ratio, many_distances
 from geometry._kernels.options import OPTIONS
-from geometry._kernels.query import depth_along, point_query, segment_crossings, segment_query
+from geometry._kernels.query import point_query, segment_crossings, segment_query
 from geometry._kernels.raster import add_chords, blocked_lines, blocked_shares
 from geometry._kernels.trace import trace_lines
 from geometry._kernels.tree import FAR, Tree, build_nodes, build_order, node_slack
@@ -23,7 +23,7 @@ __all__ = [
     "blocked_shares",
     "build_nodes",
     "build_order",
-    "depth_along",
+    "contains",
     "farthest_on_segment",
     "fill_grid",
     "fill_level",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geometry._kernels.inside import winding_number
+from geometry._kernels.inside import contains
 from geometry._kernels.options import OPTIONS
 from geometry._kernels.query import point_query
 
@@ -97,7 +97,7 @@ def flood_signs(tree, origin, spacing, distance, inside):
     """Mark nodes inside a closed mesh in ``inside`` (0 unknown, 1 outside, 2 inside).
 
     Two neighbours whose distances add up to more than the step between them see no surface
-    between them and share a sign; one winding number settles each such patch.
+    between them and share a sign; one question settles each such patch.
     """
     nx, ny, nz = distance.shape
     todo = np.empty((distance.size, 3), np.int32)
@@ -106,26 +106,23 @@ def flood_signs(tree, origin, spacing, distance, inside):
             for k in range(nz):
                 if inside[i, j, k] != 0:
                     continue
-                w = winding_number(
-                    tree.corners,
-                    origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing,
-                )  # fmt: skip
-                sign = 2 if w > 0.5 else 1
+                x, y, z = origin[0] + i * spacing, origin[1] + j * spacing, origin[2] + k * spacing
+                sign = 2 if contains(tree, x, y, z) else 1
                 inside[i, j, k] = sign
                 todo[0, 0], todo[0, 1], todo[0, 2] = i, j, k
                 size = 1
                 while size > 0:
                     size -= 1
-                    x, y, z = todo[size, 0], todo[size, 1], todo[size, 2]
+                    a, b, c = todo[size, 0], todo[size, 1], todo[size, 2]
                     for n in range(6):
-                        p = x + (1 if n == 0 else 0) - (1 if n == 1 else 0)
-                        q = y + (1 if n == 2 else 0) - (1 if n == 3 else 0)
-                        r = z + (1 if n == 4 else 0) - (1 if n == 5 else 0)
+                        p = a + (1 if n == 0 else 0) - (1 if n == 1 else 0)
+                        q = b + (1 if n == 2 else 0) - (1 if n == 3 else 0)
+                        r = c + (1 if n == 4 else 0) - (1 if n == 5 else 0)
                         if p < 0 or q < 0 or r < 0 or p >= nx or q >= ny or r >= nz:
                             continue
                         if inside[p, q, r] != 0:
                             continue
-                        if distance[x, y, z] + distance[p, q, r] > spacing * (1.0 + 1e-9):
+                        if distance[a, b, c] + distance[p, q, r] > spacing * (1.0 + 1e-9):
                             inside[p, q, r] = sign
                             todo[size, 0], todo[size, 1], todo[size, 2] = p, q, r
                             size += 1

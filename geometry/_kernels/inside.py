@@ -1,4 +1,4 @@
-"""Inside a closed mesh: whether a point is, and how deep a segment goes."""
+"""Inside closed surfaces: whether a point is, and how deep a segment goes."""
 
 import math
 
@@ -6,9 +6,15 @@ import numba
 import numpy as np
 
 from geometry._kernels.options import OPTIONS
-from geometry._kernels.query import point_query
-from geometry._kernels.tree import FAR
+from geometry._kernels.query import leaf_gaps, node_gaps, point_query
+from geometry._kernels.tree import FAR, LANES, STACK
 from geometry._kernels.triangles import closest_on_triangle
+
+# Ways out of a surface: along none of the directions that meshes are made along. Longer than 1.
+WAYS = ((0.8414, 0.5023, 0.3271), (-0.4217, 0.8932, -0.3119), (0.2713, -0.3607, -0.9431))
+SLANTED = 1e-6  # sine of an angle, or of a corner, below which rounding may have its say
+NEAR_EDGE = 1e-6  # of a triangle's height
+UNSURE = -(2**30)
 
 
 @numba.njit(**OPTIONS)
@@ -31,6 +37,98 @@ def winding_number(corners, px, py, pz):
         ca = cx * ax + cy * ay + cz * az
         total += 2.0 * math.atan2(det, la * lb * lc + ab * lc + bc * la + ca * lb)
     return total / (4.0 * math.pi)
+
+
+@numba.njit(**OPTIONS)
+def _leaves_by(lanes, i, px, py, pz, dx, dy, dz):
+    """Tell how the way ``p + s d``, s in [0, 1], passes triangle ``i``: 1 outwards, -1 inwards.
+
+    0: it surely does not pass. ``UNSURE``: too near an edge, or too slanted, for rounding.
+    """
+    node, lane = i // LANES, i % LANES
+    ax, ay, az = lanes[node, 0, lane], lanes[node, 1, lane], lanes[node, 2, lane]
+    ux, uy, uz = lanes[node, 3, lane] - ax, lanes[node, 4, lane] - ay, lanes[node, 5, lane] - az
+    vx, vy, vz = lanes[node, 6, lane] - ax, lanes[node, 7, lane] - ay, lanes[node, 8, lane] - az
+    hx, hy, hz = dy * vz - dz * vy, dz * vx - dx * vz, dx * vy - dy * vx
+    det = ux * hx + uy * hy + uz * hz
+    size2 = (ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz)
+    if det * det <= SLANTED * SLANTED * size2 * (dx * dx + dy * dy + dz * dz):
+        return UNSURE
+    wx, wy, wz = px - ax, py - ay, pz - az
+    qx, qy, qz = wy * uz - wz * uy, wz * ux - wx * uz, wx * uy - wy * ux
+    u = (wx * hx + wy * hy + wz * hz) / det
+    v = (dx * qx + dy * qy + dz * qz) / det
+    s = (vx * qx + vy * qy + vz * qz) / det
+    least = min(min(u, v), min(1.0 - u - v, s))
+    if least < -NEAR_EDGE:
+        return 0
+    if least < NEAR_EDGE:
+        return UNSURE
+    return -1 if det > 0.0 else 1
+
+
+@numba.njit(**OPTIONS)
+def _depth(tree, px, py, pz, dx, dy, dz):
+    """Return how many surfaces a way to beyond all of them leaves, less those it enters.
+
+    ``UNSURE`` where it passes too near an edge to say.
+    """
+    lanes, boxes, slack, first = tree.lanes, tree.boxes, tree.slack, tree.first
+    nodes, gaps = np.empty(STACK, np.int32), np.empty(LANES)
+    size, nodes[0], depth = 1, first.shape[0] - 1, 0
+    while size > 0:
+        size -= 1
+        node = nodes[size]
+        leaf = node < lanes.shape[0]
+        if leaf:
+            leaf_gaps(lanes, slack, node, px, py, pz, dx, dy, dz, gaps)
+        else:
+            node_gaps(boxes, slack, node, px, py, pz, dx, dy, dz, gaps)
+        for lane in range(tree.count[node]):
+            child = first[node] + lane
+            if gaps[lane] > -slack[node, lane]:
+                continue
+            if not leaf:
+                nodes[size] = child
+                size += 1
+                continue
+            passed = _leaves_by(lanes, child, px, py, pz, dx, dy, dz)
+            if passed == UNSURE:
+                return UNSURE
+            depth += passed
+    return depth
+
+
+@numba.njit(**OPTIONS)
+def _beyond(tree, px, py, pz):
+    """Return a distance from a point beyond which there is nothing of a tree."""
+    far = 0.0
+    if tree.boxes.shape[0] == 0:
+        for i in range(tree.corners.shape[0]):
+            for k in range(3):
+                t = tree.corners[i, k]
+                far = max(far, abs(t[0] - px) + abs(t[1] - py) + abs(t[2] - pz))
+    else:
+        root = tree.boxes[-1]
+        for lane in range(tree.count[-1]):
+            across = abs(root[0, lane] - px) + abs(root[1, lane] - py) + abs(root[2, lane] - pz)
+            far = max(far, across + root[3, lane] + root[4, lane] + root[5, lane])
+    return far
+
+
+@numba.njit(**OPTIONS)
+def contains(tree, px, py, pz):
+    """Whether a point lies in closed, outward surfaces, by what a straight way out of them passes.
+
+    That count is the winding number. Where the way passes too near an edge for rounding another
+    is tried, and where all do, as on the surface itself, the solid angles are summed.
+    """
+    far = _beyond(tree, px, py, pz)
+    for way in WAYS:
+        depth = _depth(tree, px, py, pz, far * way[0], far * way[1], far * way[2])
+        if depth != UNSURE:
+            return depth > 0
+    return winding_number(tree.corners, px, py, pz) > 0.5
 
 
 @numba.njit(**OPTIONS)

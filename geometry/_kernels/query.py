@@ -22,7 +22,7 @@ TINY = 1e-30
 
 
 @numba.njit(**OPTIONS)
-def _leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps):
+def leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps):
     """Set ``gaps`` (8,) to lower bounds of distance - offset from ``a + s d`` to a leaf."""
     dd = dx * dx + dy * dy + dz * dz
     inverse = 1.0 / dd if dd > 0.0 else 0.0
@@ -42,7 +42,7 @@ def _leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps):
 
 
 @numba.njit(**OPTIONS)
-def _node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps):
+def node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps):
     """Set ``gaps`` (8,) to lower bounds from segment ``a + s d`` to a node's children."""
     box = node - slack.shape[0] + boxes.shape[0]
     dd = dx * dx + dy * dy + dz * dz
@@ -102,10 +102,10 @@ def point_query(tree, px, py, pz, bound):
         node = nodes[depth]
         start = first[node]
         if node >= lanes.shape[0]:
-            _node_gaps(boxes, slack, node, px, py, pz, 0.0, 0.0, 0.0, gaps)
+            node_gaps(boxes, slack, node, px, py, pz, 0.0, 0.0, 0.0, gaps)
             depth = _push(nodes, bounds, depth, start, gaps, best)
             continue
-        _leaf_gaps(lanes, slack, node, px, py, pz, 0.0, 0.0, 0.0, gaps)
+        leaf_gaps(lanes, slack, node, px, py, pz, 0.0, 0.0, 0.0, gaps)
         lane = _nearest(gaps, best)
         while lane >= 0:
             i = start + lane
@@ -137,10 +137,10 @@ def segment_query(tree, a, b, bound):
         node = nodes[depth]
         start = first[node]
         if node >= lanes.shape[0]:
-            _node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+            node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps)
             depth = _push(nodes, bounds, depth, start, gaps, best)
             continue
-        _leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+        leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps)
         lane = _nearest(gaps, best)
         while lane >= 0:
             i = start + lane
@@ -153,11 +153,10 @@ def segment_query(tree, a, b, bound):
 
 
 @numba.njit(**OPTIONS)
-def _piercings(tree, a, b):
-    """Return the sorted s in [0, 1] at which segment a-b pierces triangles, and the triangles."""
+def segment_crossings(tree, a, b):
+    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
     lanes, boxes, slack, first = tree.lanes, tree.boxes, tree.slack, tree.first
-    nodes, gaps = np.empty(STACK, np.int32), np.empty(LANES)
-    hits, which = np.empty(64), np.empty(64, np.int64)
+    nodes, gaps, hits = np.empty(STACK, np.int32), np.empty(LANES), np.empty(64)
     found = 0
     ax, ay, az = a[0], a[1], a[2]
     dx, dy, dz = b[0] - ax, b[1] - ay, b[2] - az
@@ -167,9 +166,9 @@ def _piercings(tree, a, b):
         node = nodes[depth]
         leaf = node < lanes.shape[0]
         if leaf:
-            _leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+            leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps)
         else:
-            _node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+            node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps)
         for lane in range(tree.count[node]):
             child = first[node] + lane
             if gaps[lane] > -slack[node, lane]:
@@ -183,41 +182,11 @@ def _piercings(tree, a, b):
                 continue
             if found == hits.shape[0]:
                 fewer, hits = hits, np.empty(2 * found)
-                known, which = which, np.empty(2 * found, np.int64)
-                for i in range(found):
-                    hits[i], which[i] = fewer[i], known[i]
+                hits[:found] = fewer
             i = found
             while i > 0 and hits[i - 1] > s:
-                hits[i], which[i] = hits[i - 1], which[i - 1]
+                hits[i] = hits[i - 1]
                 i -= 1
-            hits[i], which[i] = s, child
+            hits[i] = s
             found += 1
-    return hits[:found].copy(), which[:found].copy()
-
-
-@numba.njit(**OPTIONS)
-def segment_crossings(tree, a, b):
-    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
-    return _piercings(tree, a, b)[0]
-
-
-@numba.njit(**OPTIONS)
-def depth_along(tree, a, b):
-    """Return in how many of the tree's closed, outward surfaces ``a`` lies; ``b`` is beyond all.
-
-    Surfaces left on the way less surfaces entered: they may overlap. A segment through an edge of
-    a mesh may count it twice or not at all.
-    """
-    _, which = _piercings(tree, a, b)
-    depth = 0
-    for i in which:
-        c = tree.corners[i]
-        ux, uy, uz = c[1, 0] - c[0, 0], c[1, 1] - c[0, 1], c[1, 2] - c[0, 2]
-        vx, vy, vz = c[2, 0] - c[0, 0], c[2, 1] - c[0, 1], c[2, 2] - c[0, 2]
-        outward = (
-            (uy * vz - uz * vy) * (b[0] - a[0])
-            + (uz * vx - ux * vz) * (b[1] - a[1])
-            + (ux * vy - uy * vx) * (b[2] - a[2])
-        )
-        depth += 1 if outward > 0.0 else -1
-    return depth
+    return hits[:found].copy()

@@ -1,6 +1,7 @@
 """The best path of a family, and an upper bound that no path of it exceeds."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Int
@@ -15,15 +16,19 @@ BUDGET_BOXES = 60_000
 # Searched to this gap, so that what is found does not depend on where the search began; once this
 # many boxes are spent the gap that was asked for is enough.
 AIM_MM = 0.02
-PATIENCE_BOXES = 3_000
+PATIENCE_BOXES = 1_000
 FLOOR_GAP_MM = 1e-3
 BETTER_MM = 0.02  # a line this much better is climbed from before the search goes on
-LOST_BOXES = 250  # once these, twice these, ... are spent without a path, one is looked for
+# Once these, twice these, ... are spent without a path, one is looked for. Not before, because most
+# classes without a safe path are refused by fewer.
+LOST_BOXES = 500
 MOST_MISSED = 12  # so often a path may be looked for in vain before the search gives up
 SEED_STEPS = (8, 8, 9, 9)
-LIKELY = 400  # lines of the lattice that are measured exactly
+LIKELY = 100  # lines of the lattice that are measured exactly
 DISTINCT_MM = 4.0
-STARTS = 2
+STARTS = 6
+KEPT_STARTS = 2  # paths of the target's last place that are climbed from
+MOST_KNOWN = 600  # leaves; of more, the roots are split anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +37,7 @@ class SearchResult:
 
     Attributes:
         optima: Local optima, best first, clearly different from one another; a slack is a margin
-            plus the needle's radius.
+            plus the needle's radius. None where boxes alone proved the family infeasible.
         upper_bound_mm: No line of the family has a larger slack.
         closed: Whether bound and best met to the tolerance, or nothing feasible is left.
         boxes_examined: How many boxes were examined.
@@ -55,7 +60,7 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
     tolerance_mm: float,
     others_mm: tuple[float, ...] = (),
     hints: tuple[Numbers, ...] = (),
-    lattice: bool = True,
+    before: SearchResult | None = None,
     budget: int = BUDGET_BOXES,
     stop: Int[np.ndarray, " 1"] | None = None,
 ) -> SearchResult:
@@ -67,22 +72,28 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
         tolerance_mm: Stop once bound and best are this close.
         others_mm: Radii of further needles that share the family; theirs are settled as well.
         hints: Lines known to be good, such as those of a thicker needle.
-        lattice: Whether to start from the best lines of a lattice as well.
+        before: What was found and proved of the same gate with the target elsewhere. Its paths are
+            climbed from in place of the best lines of a lattice, its leaves are tried again where
+            they cover the family, and the gap that was asked for is enough.
         budget: Largest number of boxes.
         stop: Set to 1 from another thread to give up; what is proved by then holds.
     """
-    optima = _optima(family, [*hints, *(_seeds(family) if lattice else ())])
-    owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
-    boxes = _new_boxes(family, budget)
-    gaps, lost = (min(AIM_MM, tolerance_mm), tolerance_mm), LOST_BOXES
+    starts = [*hints, *(_seeds(family) if before is None else _lines(before)[:KEPT_STARTS])]
     floors = np.unique([radius_mm, *others_mm]) - FLOOR_GAP_MM
+    optima: list[Optimum] = []
+    if any(family.slack(x) >= floors[0] for x in starts):
+        optima, starts = _optima(family, starts), []
+    owners = np.zeros(max(len(family.scene.names), 1), dtype=np.int64)
+    boxes = _new_boxes(family, budget, None if before is None else before.leaves)
+    aim, lost = tolerance_mm if before is not None else min(AIM_MM, tolerance_mm), LOST_BOXES
     cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
     how, best = _kernels.BETTER, _best(optima)
     missed = 0
     while how == _kernels.BETTER or (how == _kernels.LOST and missed < MOST_MISSED):
         incumbent = np.zeros(4)
         limits = (
-            *gaps, float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM, float(lost),
+            aim, tolerance_mm, float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM,
+            float(lost),
         )  # fmt: skip
         how, found = _kernels.branch(
             family.arrays, family.face_arrays, family.scene.space, boxes, incumbent, best, limits,
@@ -91,12 +102,14 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
         if how == _kernels.LOST:
             lost *= 2
             rescue = rescued(family, incumbent)
-            optima = optima if rescue is None else _ranked([rescue, *optima])
-            missed += _best(optima) <= best
-            best = _best(optima)
+            fresh = [*_optima(family, starts), *([] if rescue is None else [rescue])]
+            missed += _best(fresh) <= best
         elif found > best:
-            optima = _ranked([*_optima(family, [incumbent]), *optima])
-            best = _best(optima)
+            fresh = _optima(family, [*starts, incumbent])
+        else:
+            continue
+        optima, starts = _ranked([*fresh, *optima]), []
+        best = _best(optima)
     leaves = explained(family, boxes)
     return SearchResult(
         optima=tuple(optima),
@@ -112,49 +125,62 @@ def _best(optima: list[Optimum]) -> float:
     return max((o.slack_mm for o in optima), default=-mesh_kernels.FAR)
 
 
-def _new_boxes(family: LineFamily, budget: int) -> _kernels.Boxes:
-    """Return room for the boxes of a search, its roots on the heap."""
-    roots = family.roots
-    most = 2 * budget + len(roots) + 2
+def _lines(result: SearchResult) -> list[Numbers]:
+    return [optimum.line for optimum in result.optima]
+
+
+def _new_boxes(family: LineFamily, budget: int, known: Leaves | None) -> _kernels.Boxes:
+    """Return room for the boxes of a search, on the heap its roots, or leaves that cover them."""
+    if known is not None and known.cover(family) and len(known.box) <= MOST_KNOWN:
+        first, face, kept, points, owner = known.again()
+    else:
+        first, face = family.roots, np.arange(len(family.faces), dtype=np.uint8)
+        kept, points = np.full((len(first), _kernels.POINTS), -1, np.int32), np.empty((0, 4))
+        owner = np.empty((0, 2), np.int32)
+    count, most = len(first), 2 * budget + len(first) + 2
+    room = 3 * most + len(points)
     boxes = _kernels.Boxes(
         np.empty((most, 8)), np.empty(most), np.empty(most, np.uint8), np.empty(most, np.uint8),
-        np.empty((most, 7)),
-        np.full((most, _kernels.POINTS), -1, np.int32), np.full(most, np.nan),
-        np.full(most, -1, np.int8),
-        np.empty(most, np.int32), np.array([len(roots), len(roots), 0, 0]),
-        np.empty((3 * most, 4)), np.empty((3 * most, 2), np.int32),
+        np.empty((most, 7)), np.empty((most, _kernels.POINTS), np.int32), np.empty(most),
+        np.empty(most, np.int8), np.empty(most, np.uint8), np.empty(most, np.int32),
+        np.array([count, count, len(points), 0]),
+        np.empty((room, 4)), np.empty((room, 2), np.int32),
     )  # fmt: skip
-    boxes.shape[: len(roots)] = roots
-    boxes.bound[: len(roots)] = mesh_kernels.FAR
-    boxes.face[: len(roots)] = np.arange(len(roots))
-    boxes.why[: len(roots)] = _kernels.BOUNDED
-    boxes.heap[: len(roots)] = np.arange(len(roots))
+    boxes.shape[:count], boxes.face[:count], boxes.kept[:count] = first, face, kept
+    boxes.bound[:count], boxes.why[:count], boxes.at[:count] = (
+        mesh_kernels.FAR, _kernels.BOUNDED, np.nan,
+    )  # fmt: skip
+    boxes.axis[:count], boxes.long[:count] = -1, 1
+    boxes.heap[:count] = np.arange(count)
+    boxes.points[: len(points)], boxes.info[: len(points)] = points, owner
     return boxes
 
 
 def _seeds(family: LineFamily) -> list[Numbers]:
     """Return the best lines of a lattice over window and cone, clearly different ones."""
-    box = family.root_box()
+    box, scene = family.root_box(), family.scene
     axes = [
         box[k] + box[4 + k] * (2.0 * (np.arange(n) + 0.5) / n - 1.0)
         for k, n in enumerate(SEED_STEPS)
     ]
-    lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
+    edges = family.arrays.edges
+    gates = [g for g in product(*axes[:2]) if _kernels.window_distance(edges, *g) <= 0.0]
+    lattice = np.array([(*g, *aim) for g in gates for aim in product(*axes[2:])]).reshape(-1, 4)
     slack = np.empty(len(lattice))
-    scene = family.scene
     _kernels.estimate(family.arrays, scene.field.grid, scene.skin.tree, lattice, slack)
     worth = slack - preferences(family, lattice)
     likely = np.argsort(-worth, kind="stable")[:LIKELY]
     lattice, slack = lattice[likely], slack[likely]
-    _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lattice, slack)
+    _kernels.sample(family.arrays, scene.space, lattice, slack)
     worth = slack - preferences(family, lattice)
     order = np.argsort(-worth, kind="stable")
     return _distinct([lattice[i] for i in order if slack[i] > -mesh_kernels.FAR / 2.0], STARTS)
 
 
-def climbed(family: LineFamily) -> tuple[Optimum, ...]:
-    """Return what climbing from the seeds finds, best first; nothing is proved of it."""
-    return tuple(_optima(family, _seeds(family)))
+def climbed(family: LineFamily, before: SearchResult | None = None) -> tuple[Optimum, ...]:
+    """Return what climbing from known paths or from seeds finds, best first; nothing is proved."""
+    known = [] if before is None else _optima(family, _lines(before)[:KEPT_STARTS])
+    return tuple(known or _optima(family, _seeds(family)))
 
 
 def _optima(family: LineFamily, starts: list[Numbers]) -> list[Optimum]:

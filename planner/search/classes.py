@@ -7,7 +7,7 @@ the straight ones of their way found.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.approach import Gate
 from planner.needles.model import Needle
@@ -109,6 +109,8 @@ def _search_way(
                 family, radius_mm=min(sharing), others_mm=tuple(sharing),
                 tolerance_mm=tolerance_mm, hints=hints,
             )  # fmt: skip
+            if not result.optima:  # a reader wants to see what comes nearest to a safe path
+                result = replace(result, optima=climbed(family))
             shared[key] = (family, result)
             hints = (*hints, *(o.line for o in result.optima))
         family, result = shared[key]

@@ -91,9 +91,10 @@ def _face(
     if len(on_it) < 3:
         return None
     axes = _axes_in_plane(normal)
-    origin = on_it.mean(axis=0)
-    outline = shapely.convex_hull(shapely.MultiPoint((on_it - origin) @ axes.T))
-    outline = _in_front(outline, origin, axes)
+    hull = shapely.convex_hull(shapely.MultiPoint((on_it - on_it[0]) @ axes.T))
+    middle = shapely.get_coordinates(hull.centroid)[0]  # it moves with the target
+    origin = on_it[0] + middle @ axes
+    outline = _in_front(shapely.transform(hull, lambda p: p - middle), origin, axes)
     if not isinstance(outline, Polygon) or outline.is_empty:
         return None
     outline = outline.buffer(PAD_MM, join_style="mitre")

@@ -49,14 +49,12 @@ class LineFamily:
 
     def slack(self, x: Numbers) -> float:
         """Return the slack of line ``x``; hugely negative where it is no path of the family."""
-        value, *_ = _kernels.line_slack(self.arrays, self.scene.tree, self.scene.skin.tree, x, -FAR)
+        value, *_ = _kernels.line_slack(self.arrays, self.scene.space, x, -FAR)
         return float(value)
 
     def ends(self, x: Numbers) -> tuple[Point, Point] | None:
         """Return skin entry and tip of line ``x``, scene frame, or None if it is no path."""
-        value, t_tip, t_skin, _ = _kernels.line_slack(
-            self.arrays, self.scene.tree, self.scene.skin.tree, x, -FAR
-        )
+        value, t_tip, t_skin, _ = _kernels.line_slack(self.arrays, self.scene.space, x, -FAR)
         if value <= -FAR:
             return None
         start, step = _kernels.line_points(self.arrays, x)

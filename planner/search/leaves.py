@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from planner.search import _kernels
 from planner.search.family import LineFamily
 
+AGAIN_MM = 1e-7  # between faces of a target that was moved, for rounding
 LENGTH = -1  # a row that stands for the needle's length; -2 - j stands for rule j of the face
 
 
@@ -44,6 +45,34 @@ class Leaves:
     at: Float[np.ndarray, " r"]
     points: Float[np.ndarray, "p 4"]
     owner: Int[np.ndarray, "p 2"]
+
+    def cover(self, family: LineFamily) -> bool:
+        """Whether leaves of a search with the target elsewhere cover a family, once ``again``."""
+        faces = np.arange(len(family.faces))
+        if not np.array_equal(np.unique(self.face), faces):
+            return False
+        centre, half = self.box[:, :4], self.box[:, 4:]
+        low = [(centre - half)[self.face == i].min(axis=0) for i in faces]
+        high = [(centre + half)[self.face == i].max(axis=0) for i in faces]
+        wanted = family.roots[:, :4], family.roots[:, 4:]
+        apart = np.abs([low - (wanted[0] - wanted[1]), high - (wanted[0] + wanted[1])])
+        return bool(apart.max() <= AGAIN_MM)
+
+    def again(
+        self,
+    ) -> tuple[np.ndarray, UInt8[np.ndarray, " n"], np.ndarray, np.ndarray, np.ndarray]:
+        """Return the leaves as boxes to be examined: shape, face, points kept, points, owners.
+
+        Boxes are a little wider, so that rounding in where a face lies leaves no gap.
+        """
+        row = np.repeat(np.arange(len(self.box)), np.diff(self.first))
+        place = np.arange(len(self.row)) - self.first[row]
+        named = (self.row >= 0) & (place < _kernels.POINTS)
+        used, index = np.unique(self.row[named], return_inverse=True)
+        kept = np.full((len(self.box), _kernels.POINTS), -1, np.int32)
+        kept[row[named], place[named]] = index
+        shape = self.box + np.repeat([0.0, AGAIN_MM], 4)
+        return shape, self.face, kept, self.points[used], self.owner[used]
 
 
 def explained(family: LineFamily, boxes: _kernels.Boxes) -> Leaves:

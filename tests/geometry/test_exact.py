@@ -6,7 +6,8 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry import _kernels
+from geometry import _kernels, solids
+from geometry._kernels.inside import WAYS
 from geometry.exact import MeshDistance, triangle_tree
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.solids import ellipsoid
@@ -162,19 +163,32 @@ def test_a_segment_all_but_in_the_plane_of_a_triangle_is_no_hit() -> None:
         assert sheet.segment(*ends).distance_mm == pytest.approx(0.0, abs=1e-8)
 
 
-def test_depth_along_a_ray_is_the_winding_number_where_solids_overlap(
+def test_a_point_is_in_solids_that_overlap_if_its_winding_number_says_so(
     rng: np.random.Generator,
 ) -> None:
-    solids = [
+    overlapping = [
         ellipsoid(np.zeros(3), np.full(3, 10.0)),
         ellipsoid(np.array([5.0, 0.0, 0.0]), np.full(3, 8.0)),
         ellipsoid(np.array([0.0, 6.0, 0.0]), np.full(3, 7.0)),
     ]
-    corners = np.concatenate([solid.corners for solid in solids])
+    corners = np.concatenate([solid.corners for solid in overlapping])
     tree = triangle_tree(corners, np.zeros(len(corners)), np.zeros(len(corners), dtype=np.int32))
     seen = set()
     for p in rng.uniform(-14.0, 14.0, (300, 3)):
         depth = round(_kernels.winding_number(tree.corners, *p))
-        assert _kernels.depth_along(tree, p, p + np.array([400.0, 13.0, 7.0])) == depth
+        assert _kernels.contains(tree, *p) == (depth > 0)
         seen.add(depth)
     assert {0, 1, 2} <= seen
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 100.0])
+def test_a_way_out_through_an_edge_or_a_corner_does_not_mislead(size: float) -> None:
+    tree = MeshDistance(solids.box(np.zeros(3), np.full(3, 2.0 * size))).tree
+    for way in WAYS:
+        # Straight along a way out of a solid lies a corner, then the middle of an edge.
+        for corner in (np.array([1.0, 1.0, 1.0]), np.array([1.0, 1.0, 0.0])):
+            on_edge = size * corner * np.sign(way)
+            for behind in (0.3, -0.3):
+                p = on_edge - behind * size * np.array(way)
+                inside = bool((np.abs(p) < size).all())
+                assert _kernels.contains(tree, *p) == inside

@@ -2,6 +2,7 @@
 
 from planner.search._kernels.boxes import examine
 from planner.search._kernels.branch import BETTER, CLOSED, LOST, SPENT, STOPPED, Boxes, branch
+from planner.search._kernels.climb import PREFERENCE, climb, rescue
 from planner.search._kernels.curved import (
     Bend,
     aim_curved,
@@ -37,7 +38,7 @@ from planner.search._kernels.model import (
     box_spread,
     new_scratch,
 )
-from planner.search._kernels.polish import RULES, constraint_slopes, constraints, nearest_points
+from planner.search._kernels.programme import best_step
 
 __all__ = [
     "BETTER",
@@ -49,8 +50,8 @@ __all__ = [
     "NO_TIP",
     "NO_WINDOW",
     "POINTS",
+    "PREFERENCE",
     "ROUNDING_MM",
-    "RULES",
     "SPENT",
     "SPLIT",
     "STOPPED",
@@ -63,11 +64,11 @@ __all__ = [
     "Family",
     "Space",
     "aim_curved",
+    "best_step",
     "box_spread",
     "branch",
     "branch_curved",
-    "constraint_slopes",
-    "constraints",
+    "climb",
     "curved_climb",
     "curved_sample",
     "curved_slack",
@@ -77,8 +78,8 @@ __all__ = [
     "explain",
     "line_points",
     "line_slack",
-    "nearest_points",
     "new_scratch",
+    "rescue",
     "sample",
     "skin_exit",
     "target_interval",

@@ -20,7 +20,7 @@ from planner.search._kernels.model import (
     value_at,
 )
 from planner.search._kernels.reaches import back_reach, tip_reach
-from planner.search._kernels.skin import lay_plane, length_row
+from planner.search._kernels.skin import lay_plane, length_row, skin_behind
 from planner.search._kernels.weighing import weigh
 
 STEP_MM = 1.0
@@ -157,7 +157,10 @@ def ask(space, family, points, count, info, ends, limit, work):
 
 @numba.njit(**OPTIONS)
 def run_of(family, faces, space, face, h, speed, work):
-    """Set ``work.run`` and ``work.length``; return whether that settles the box, and why."""
+    """Set ``work.run``, without a plane, and ``work.length``; return what settles the box, if so.
+
+    ``BOUNDED`` where nothing does yet.
+    """
     run = work.run
     run[:] = 0.0
     run[0], possible = tip_reach(family, faces, face, h, speed, work)
@@ -165,13 +168,43 @@ def run_of(family, faces, space, face, h, speed, work):
         return NO_TIP
     run[1] = back_reach(family, space, h, speed, work, run[0])
     longest = length_row(family, faces, face, h, speed, work)
-    if longest >= -ROUNDING_MM and lay_plane(family, faces, space, face, h, speed, work):
-        by_plane = length_row(family, faces, face, h, speed, work)
-        if by_plane > longest:
-            run[3:] = 0.0
-            by_plane = length_row(family, faces, face, h, speed, work)
-        longest = by_plane
     return TOO_LONG if longest < -ROUNDING_MM else BOUNDED
+
+
+@numba.njit(**OPTIONS)
+def with_plane(family, faces, space, face, h, speed, work):
+    """Lay a plane before the skin behind the box, if that can tell more of how long its paths are.
+
+    Returns whether there is one that does, whether all paths are too long, and whether any may be:
+    if not, neither may those of a part of the box.
+    """
+    left, may_be = skin_behind(family, space, h, speed, work)
+    if left > 0.0 or not may_be:
+        return False, False, may_be
+    run = work.run
+    longest = length_row(family, faces, face, h, speed, work)
+    if not lay_plane(family, faces, space, face, h, speed, left, work):
+        return False, False, True
+    by_plane = length_row(family, faces, face, h, speed, work)
+    if by_plane > longest:
+        run[3:] = 0.0
+        by_plane = length_row(family, faces, face, h, speed, work)
+    return run[3] != 0.0 or run[4] != 0.0 or run[5] != 0.0, by_plane < -ROUNDING_MM, True
+
+
+@numba.njit(**OPTIONS)
+def weighed(faces, face, points, kept, x, h, low, work):
+    """Bound a box by the points in ``kept`` and its rules.
+
+    Returns the bound, the count of points, the least distance of the middle line from one, and
+    whether the box breaks no rule throughout. Weighs no further than down to ``low``.
+    """
+    known, middle = known_points(faces, face, points, kept, h, work.run[1], work.run[0], work)
+    total = rule_rows(faces, face, x, h, work, known)
+    if known == 0 or total < 0:
+        return FAR, known, middle, total >= 0
+    bound = weigh(work.rows, known, total, h, low, work.weights, work.sums) + ROUNDING_MM
+    return bound, known, middle, True
 
 
 @numba.njit(**OPTIONS)
@@ -187,31 +220,27 @@ def examine(
         enough: A bound this low settles the box.
         worth: A middle line is measured if it may have more slack than this.
         result: Filled with: bound, t of the grid's bound (or NaN), upper bound on the middle
-            line's slack, owner of the deciding point (or -1), number to split.
+            line's slack, owner of the deciding point (or -1), number to split. The sixth says
+            whether a path of the parent may be too long, and is lowered where none of the box may.
         work: Its ``run`` is what the bound rests on.
 
     Returns:
         What settled the box (``BOUNDED``: its bound, even if above ``enough``), and ``count``.
     """
-    result[3] = -1.0
+    result[1], result[3] = math.nan, -1.0
     if outside(family, x, h):
         return NO_WINDOW, count
     speed = place(family, faces, face, x, work)
-    result[1] = math.nan
     why = run_of(family, faces, space, face, h, speed, work)
-    reach, back = work.run[0], work.run[1]
     if why != BOUNDED:
         return why, count
-    known, middle = known_points(faces, face, points, kept, h, back, reach, work)
-    total = rule_rows(faces, face, x, h, work, known)
-    if total < 0:
+    low = enough - 2.0 * ROUNDING_MM
+    bound, known, middle, possible = weighed(faces, face, points, kept, x, h, low, work)
+    if not possible:
         return NO_RULE, count
-    bound, low = FAR, enough - 2.0 * ROUNDING_MM
-    if known > 0:
-        bound = weigh(work.rows, known, total, h, low, work.weights, work.sums) + ROUNDING_MM
     if bound > enough:
-        by_grid, t, middle_too = nearest(space, h, back, reach, enough, speed, work)
-        middle = min(middle, middle_too)
+        by_grid, t, other = nearest(space, h, work.run[1], work.run[0], enough, speed, work)
+        middle = min(middle, other)
         by_grid += ROUNDING_MM
         if by_grid <= enough and by_grid < bound:
             result[0], result[1], result[2] = by_grid, t, middle
@@ -221,7 +250,7 @@ def examine(
         for turn in range(2):
             if bound <= enough or (turn == 1 and middle <= worth):
                 break
-            ends = (t, t) if turn == 0 else (back, reach)
+            ends = (t, t) if turn == 0 else (work.run[1], work.run[0])
             limit = by_grid - box_spread(h, t) if turn == 0 else middle
             found = ask(space, family, points, count, info, ends, limit, work)
             if found < 0:
@@ -229,11 +258,16 @@ def examine(
             count += 1
             _forget(kept, known, work)
             kept[POINTS - 1] = found
-            known, middle_too = known_points(faces, face, points, kept, h, back, reach, work)
-            middle = min(middle, middle_too)
-            total = rule_rows(faces, face, x, h, work, known)
-            bound = weigh(work.rows, known, total, h, low, work.weights, work.sums) + ROUNDING_MM
+            bound, known, other, _ = weighed(faces, face, points, kept, x, h, low, work)
+            middle = min(middle, other)
             _keep(kept, known, work)
+        if bound > enough and result[5] > 0.0:
+            told, too_long, may_be = with_plane(family, faces, space, face, h, speed, work)
+            result[5] = 1.0 if may_be else 0.0
+            if too_long:
+                return TOO_LONG, count
+            if told:
+                bound, known, _, _ = weighed(faces, face, points, kept, x, h, low, work)
         if by_grid < bound:
             bound, result[1] = by_grid, t
     result[0], result[2], result[4] = bound, middle, _split_axis(h, known, result[1], work)

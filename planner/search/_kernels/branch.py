@@ -30,6 +30,7 @@ class Boxes(NamedTuple):
     ``shape`` (n, 8): centre and half-widths; ``bound`` (n,); ``face``, ``why`` (n,);
     ``run`` (n, 7): as ``Scratch.run``; ``kept`` (n, 8): surface points that bound it;
     ``at`` (n,): t at which the grid bounds it, else NaN; ``axis`` (n,): where to split it;
+    ``long`` (n,): whether a path of it may be too long;
     ``heap`` (n,): box indices; ``sizes`` (4,): boxes, heap, points, examined;
     ``points`` (m, 4), ``info`` (m, 2): surface points, their owner and triangle.
     """
@@ -42,6 +43,7 @@ class Boxes(NamedTuple):
     kept: np.ndarray
     at: np.ndarray
     axis: np.ndarray
+    long: np.ndarray
     heap: np.ndarray
     sizes: np.ndarray
     points: np.ndarray
@@ -105,7 +107,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
     Args:
         boxes: The boxes so far; on the heap those to be split.
         incumbent: Best line so far (4,); overwritten when a better one is found.
-        best: Its slack.
+        best: Its slack; a line that is too near for the thinnest needle is none.
         limits: Gap to close to; gap that is enough once ``patience`` boxes are spent; patience;
             largest number of boxes; gain at which to return; number of boxes after which to return
             if there is no line yet. Then, and where the best box is tiny, its middle line is
@@ -119,7 +121,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
     """
     aim, gap, patience, budget, gain, lost = limits
     work = new_scratch()
-    result, line, kept = np.empty(5), np.empty(4), np.empty(POINTS, np.int32)
+    result, line, kept = np.empty(6), np.empty(4), np.empty(POINTS, np.int32)
     x, h = np.empty(4), np.empty(4)
     before = best
     while boxes.sizes[1] > 0:
@@ -157,6 +159,7 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
                 h[axis] *= 0.5
                 x[axis] += h[axis] if child == 1 else -h[axis]
             enough = goal(best, aim, floors)
+            result[5] = float(boxes.long[parent])
             why, boxes.sizes[2] = examine(
                 family, faces, space, boxes.points, boxes.info, boxes.sizes[2], face, x, h, kept,
                 enough, max(best, floors[0]) + GRID_MM, result, work,
@@ -182,16 +185,17 @@ def branch(family, faces, space, boxes, incumbent, best, limits, floors, owners,
                 owners[int(result[3])] += 1
             if bound <= enough:
                 continue
-            boxes.axis[box] = int(result[4])
+            boxes.axis[box], boxes.long[box] = int(result[4]), int(result[5])
             push(boxes, box)
-            if result[2] > best + GRID_MM:
+            hope = max(best + GRID_MM, floors[0])
+            if result[2] > hope:
                 if window_distance(family.edges, x[0], x[1]) > 0.0:
                     x[0], x[1] = nearest_on_window(family.edges, x[0], x[1])
                 place(family, faces, face, x, work)
                 if not aim_of(family, x, work, line):
                     continue
-                slack, t_tip, t_skin, other = line_slack(family, space.tree, space.skin, line, best)
-                if slack > best + GRID_MM:
+                slack, t_tip, t_skin, other = line_slack(family, space, line, hope)
+                if slack > hope:
                     best = slack
                     for k in range(4):
                         incumbent[k] = line[k]

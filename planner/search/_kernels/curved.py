@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, interpolate, segment_query, winding_number
+from geometry._kernels import FAR, OPTIONS, contains, interpolate, segment_query
 from planner.search._kernels.lines import ON_EDGE_MM, skin_exit, window_distance
 
 CHORD_RAD = 0.06  # of the chords that stand for an arc; their sagitta is taken off the slack
@@ -94,7 +94,7 @@ def _held(family, p):
     value, error = interpolate(family.holder_grid, p[0], p[1], p[2])
     if abs(value) > error:
         return value < 0.0
-    return winding_number(family.holders.corners, p[0], p[1], p[2]) > 0.5
+    return contains(family.holders, p[0], p[1], p[2])
 
 
 @numba.njit(**OPTIONS)

@@ -18,16 +18,18 @@ from geometry._kernels import (
     OPTIONS,
     Grid,
     Tree,
+    contains,
     interpolate,
     segment_crossings,
     segment_query,
     trace_lines,
-    winding_number,
 )
 
 ON_EDGE_MM = 1e-9  # a gate point on the window's outline passes
 BEHIND_MM = 400.0
 AHEAD_MM = 200.0
+STRIDE_MM = 3.0  # between looks at the field along a line
+PAD_MM = 1e-6
 INSET_MM = 1e-3  # a tip that stops at the bone's surface stops this far inside it
 
 
@@ -127,7 +129,7 @@ def tip_of(family, x, start, step):
     value, error = interpolate(family.holder_grid, px, py, pz)
     if value < -error:
         return t_in
-    if value <= error and winding_number(family.holders.corners, px, py, pz) > 0.5:
+    if value <= error and contains(family.holders, px, py, pz):
         return t_in
     speed = math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
     end = min(t_out, t_in + AHEAD_MM / speed)
@@ -194,7 +196,33 @@ def within_skin(family, skin, start, step, t, radius):
 
 
 @numba.njit(**OPTIONS)
-def line_slack(family, tree, skin, x, worth):
+def _ceiling(grid, a, b):
+    """Return an upper bound of the least value of a 1-Lipschitz field along segment a-b."""
+    d = b - a
+    length = math.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
+    t, best = 0.0, FAR
+    while True:
+        value, error = interpolate(grid, a[0] + t * d[0], a[1] + t * d[1], a[2] + t * d[2])
+        best = min(best, value + error)
+        if t >= 1.0:
+            return best
+        t = min(t + max(STRIDE_MM, value + error - best) / length, 1.0)
+
+
+@numba.njit(**OPTIONS)
+def least_slack(space, a, b):
+    """Return the least slack of segment a-b, and the triangle that it comes from.
+
+    The field names a first bound, so that the triangles are asked about what lies below it only.
+    """
+    value, found, _, _, _, _ = segment_query(space.tree, a, b, _ceiling(space.grid, a, b) + PAD_MM)
+    if found < 0:
+        value, found, _, _, _, _ = segment_query(space.tree, a, b, FAR)
+    return value, found
+
+
+@numba.njit(**OPTIONS)
+def line_slack(family, space, x, worth):
     """Slack of the path along line ``x``; -FAR where the line is no path.
 
     Returns slack (if at most ``worth`` it may be too large), t of the tip, t of the skin, owner.
@@ -205,17 +233,17 @@ def line_slack(family, tree, skin, x, worth):
     t_tip = tip_of(family, x, start, step)
     if t_tip < 0.0:
         return -FAR, 0.0, 0.0, -1
-    t_skin = skin_exit(family, skin, start, step)
+    t_skin = skin_exit(family, space.skin, start, step)
     length = (t_tip - t_skin) * math.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
     if t_skin > 0.0 or length > family.usable:
         return -FAR, 0.0, 0.0, -1
-    value, found, s, qx, qy, qz = segment_query(tree, start, start + t_tip * step, FAR)
+    value, found = least_slack(space, start, start + t_tip * step)
     if value <= worth:
-        return value, t_tip, t_skin, tree.owner[found]
-    more, other, s, qx, qy, qz = segment_query(tree, start + t_skin * step, start, value)
+        return value, t_tip, t_skin, space.tree.owner[found]
+    more, other, _, _, _, _ = segment_query(space.tree, start + t_skin * step, start, value)
     if other >= 0:
         value, found = more, other
-    return value, t_tip, t_skin, tree.owner[found]
+    return value, t_tip, t_skin, space.tree.owner[found]
 
 
 @numba.njit(**OPTIONS)
@@ -250,8 +278,8 @@ def estimate(family, grid, skin, lines, slack):
 
 
 @numba.njit(**OPTIONS)
-def sample(family, tree, skin, lines, slack):
+def sample(family, space, lines, slack):
     """Fill ``slack`` (n,) with the slack of each of ``lines`` (n, 4); -FAR for no path."""
     for i in range(lines.shape[0]):
-        value, _, _, _ = line_slack(family, tree, skin, lines[i], -FAR)
+        value, _, _, _ = line_slack(family, space, lines[i], -FAR)
         slack[i] = value

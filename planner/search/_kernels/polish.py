@@ -1,6 +1,6 @@
 """The smooth problem behind polishing: slack towards witness points, and the rules of the family.
 
-Values and central differences for an optimiser that maximises the smallest slack.
+Values and central differences, for a climb that maximises the smallest slack.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import numba
 import numpy as np
 
-from geometry._kernels import FAR, OPTIONS, segment_query
+from geometry._kernels import OPTIONS
 from planner.search._kernels.lines import line_points, target_interval, tip_of, window_distance
 
 NUDGE_MM = 1e-5
@@ -69,13 +69,3 @@ def constraint_slopes(family, x, witnesses, plane, out):
         moved[k] = x[k]
         for i in range(rows):
             out[i, k] = (ahead[i] - behind[i]) / (2.0 * NUDGE_MM)
-
-
-@numba.njit(**OPTIONS)
-def nearest_points(tree, entry, tip, pieces, out):
-    """Fill ``out`` (pieces, 4) with the surface point nearest to each piece, and its offset."""
-    step = (tip - entry) / pieces
-    for i in range(pieces):
-        a = entry + i * step
-        _, found, s, qx, qy, qz = segment_query(tree, a, a + step, FAR)
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = qx, qy, qz, tree.offset[found]

@@ -4,12 +4,11 @@ import math
 
 import numba
 
-from geometry._kernels import FAR, OPTIONS, depth_along, point_query
+from geometry._kernels import FAR, OPTIONS, contains, point_query
 from planner.search._kernels.model import ROUNDING_MM, box_spread, value_at
 
 FINE_MM = 0.5  # boxes thinner than this ask the holders' triangles
 TRIES = 60
-OUT_MM = 400.0  # beyond everything
 
 
 @numba.njit(**OPTIONS)
@@ -91,12 +90,8 @@ def _apart_from_holders(family, h, work, t):
         return value - error
     # Near the surface of a holder, the grid cannot tell a thin box where it is.
     p = work.start + t * work.step
-    known_outside = value > error
-    if not known_outside:
-        # Holders overlap: a lucency lies in bone. Two ways out, because one may meet an edge.
-        for way in (family.axis, family.lateral):
-            if depth_along(family.holders, p, p + OUT_MM * way) > 0:
-                return 0.0
+    if value <= error and contains(family.holders, p[0], p[1], p[2]):
+        return 0.0
     apart, _, _, _, _ = point_query(family.holders, p[0], p[1], p[2], value + error + FINE_MM)
     return apart
 

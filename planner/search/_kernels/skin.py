@@ -181,24 +181,39 @@ def spread_across(family, faces, face, h, t, plane):
 
 
 @numba.njit(**OPTIONS)
-def lay_plane(family, faces, space, face, h, speed, work):
+def skin_behind(family, space, h, speed, work):
+    """Return t of the skin on the middle line, above 0 where it is not met; may paths be too long?
+
+    No plane is worth laying where none is nearly as long as the needle.
+    """
+    if not family.has_skin:
+        return 0.0, True
+    if not _may_bind(family, space, h, speed, work):
+        return 1.0, False
+    left = skin_exit(family, space.skin, work.start, work.step)
+    if left > 0.0:
+        return left, True
+    wide = box_spread(h, left)
+    return left, (work.run[0] - left) * speed + GRAZING * wide >= family.usable
+
+
+@numba.njit(**OPTIONS)
+def lay_plane(family, faces, space, face, h, speed, left, work):
     """Set beyond and plane of ``work.run`` (see ``model``), and may improve its back.
 
-    Returns whether there is a plane; none is laid where no path is nearly as long as the needle.
+    ``left``: t of the skin on the middle line. Returns whether there is a plane.
     """
     run, plane = work.run, work.plane
     plane[:] = 0.0
     if not family.has_skin:
         plane[:3], plane[3] = family.plane_normal, family.plane_offset
-    elif _may_bind(family, space, h, speed, work):
-        left = skin_exit(family, space.skin, work.start, work.step)
+    else:
         wide = box_spread(h, left)
-        if left <= 0.0 and (run[0] - left) * speed + GRAZING * wide >= family.usable:
-            p = work.start + left * work.step
-            count = touching(space.cells, p, wide + LEAST_MM, work.near_skin)
-            count = in_tube(space.cells, work.near_skin, count, p, work.step, wide + LEAST_MM)
-            if count > 0 and facing(space.cells, work.near_skin, count, work.step, plane):
-                _lower(family, faces, space, face, h, left, speed, work)
+        p = work.start + left * work.step
+        count = touching(space.cells, p, wide + LEAST_MM, work.near_skin)
+        count = in_tube(space.cells, work.near_skin, count, p, work.step, wide + LEAST_MM)
+        if count > 0 and facing(space.cells, work.near_skin, count, work.step, plane):
+            _lower(family, faces, space, face, h, left, speed, work)
     for k in range(4):
         run[3 + k] = plane[k]
     return run[3] != 0.0 or run[4] != 0.0 or run[5] != 0.0

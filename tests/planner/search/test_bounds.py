@@ -60,7 +60,7 @@ def _gates(prepared: PreparedCase, anatomy: VertebraAnatomy, side: Side) -> dict
 
 def _slacks(family: LineFamily, lines: np.ndarray) -> np.ndarray:
     slack = np.empty(len(lines))
-    _kernels.sample(family.arrays, family.scene.tree, family.scene.skin.tree, lines, slack)
+    _kernels.sample(family.arrays, family.scene.space, lines, slack)
     return slack
 
 
@@ -123,7 +123,7 @@ def _examined(
     """Return why a box is settled, its bound, from surface points found at first, and its run."""
     points, info = np.empty((8, 4)), np.empty((8, 2), np.int32)
     kept = np.full(_kernels.POINTS, -1, np.int32)
-    result, work, count = np.empty(7), _kernels.new_scratch(), 0
+    result, work, count = np.ones(7), _kernels.new_scratch(), 0
     why = -1
     for _ in range(3):
         why, count = _kernels.examine(
