@@ -51,12 +51,12 @@ def signed_each(around: Surroundings) -> Engine:
 
 
 def exact_least(around: Surroundings) -> Engine:
-    """The one number over all obstacles, exactly: one traversal of the merged tree."""
+    """The one number over all obstacles, exactly: the merged tree, below what the field names."""
+    space = around.scene.space
 
     def answer(lines: Lines) -> np.ndarray:
         out = np.empty(len(lines))
-        tree = around.scene.tree
-        loops.exact_lines(tree, lines.starts_mm, lines.ends_mm, _kernels.FAR, out)
+        loops.least_lines(space, lines.starts_mm, lines.ends_mm, out)
         return out
 
     return Engine(name="trocar, exact merged tree", version="", answer=answer)

@@ -5,6 +5,7 @@ import math
 import numba
 
 from geometry._kernels import OPTIONS, interpolate, segment_query
+from planner.search._kernels.lines import least_slack
 
 SAMPLE_MM = 1.0
 
@@ -15,6 +16,13 @@ def exact_lines(tree, starts, ends, bound, out):
     for i in range(starts.shape[0]):
         value, _, _, _, _, _ = segment_query(tree, starts[i], ends[i], bound)
         out[i] = value
+
+
+@numba.njit(**OPTIONS)
+def least_lines(space, starts, ends, out):
+    """Fill ``out`` (n,) with the least slack of each segment, as the search measures it."""
+    for i in range(starts.shape[0]):
+        out[i], _ = least_slack(space, starts[i], ends[i])
 
 
 @numba.njit(**OPTIONS)

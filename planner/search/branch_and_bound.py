@@ -28,7 +28,7 @@ LIKELY = 100  # lines of the lattice that are measured exactly
 DISTINCT_MM = 4.0
 STARTS = 6
 KEPT_STARTS = 2  # paths of the target's last place that are climbed from
-MOST_KNOWN = 600  # leaves; of more, the roots are split anew
+MOST_KNOWN = 2_000  # leaves; of more, the roots are split anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from planner.search import _kernels
 from planner.search.family import LineFamily
 
-AGAIN_MM = 1e-7  # between faces of a target that was moved, for rounding
+AGAIN_MM = 1e-5  # rounding moves the sides of a moved target's faces by less
 LENGTH = -1  # a row that stands for the needle's length; -2 - j stands for rule j of the face
 
 
@@ -54,9 +54,9 @@ class Leaves:
         centre, half = self.box[:, :4], self.box[:, 4:]
         low = [(centre - half)[self.face == i].min(axis=0) for i in faces]
         high = [(centre + half)[self.face == i].max(axis=0) for i in faces]
-        wanted = family.roots[:, :4], family.roots[:, 4:]
-        apart = np.abs([low - (wanted[0] - wanted[1]), high - (wanted[0] + wanted[1])])
-        return bool(apart.max() <= AGAIN_MM)
+        centre, half = family.roots[:, :4], family.roots[:, 4:]
+        lacking = np.maximum(low - (centre - half), (centre + half) - high)
+        return bool(lacking.max() <= AGAIN_MM)
 
     def again(
         self,

@@ -52,6 +52,10 @@ def test_a_dragged_target_gets_the_answers_that_planning_afresh_gives(
             assert one.certificate.status is Status.FOUND
             assert one.certificate.best_margin_mm is not None
             assert other.upper_bound_mm is not None
+            assert one.certificate.upper_bound_mm is not None
+            assert other.best_margin_mm is not None
+            # No path that planning finds is above what the drag's boxes, tried again, leave.
+            assert one.certificate.upper_bound_mm >= other.best_margin_mm - 1e-9
             # Both are within the tolerance of the same truth.
             assert one.certificate.best_margin_mm <= other.upper_bound_mm + 1e-9
             assert one.certificate.best_margin_mm >= other.upper_bound_mm - 2 * 0.25

@@ -28,7 +28,7 @@ from geometry._kernels import (
 ON_EDGE_MM = 1e-9  # a gate point on the window's outline passes
 BEHIND_MM = 400.0
 AHEAD_MM = 200.0
-STRIDE_MM = 3.0  # between looks at the field along a line
+STRIDE_MM = 8.0  # between looks at the field along a line
 PAD_MM = 1e-6
 INSET_MM = 1e-3  # a tip that stops at the bone's surface stops this far inside it
 
