@@ -14,7 +14,7 @@ from planner.needles.catalogue import needle_named
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, Intent, PlanRequest, ScrewTip
-from planner.result import Plan
+from planner.result import Outcome, Plan
 from planner.session import (
     BALANCED,
     Bilateral,
@@ -119,14 +119,20 @@ def test_one_target_asked_for_twice_gets_two_needles_that_pass_or_one(
         assert "every way collides" in second.reason
 
 
-def test_a_target_without_a_way_goes_without_and_says_so(lumbar: PreparedCase) -> None:
-    thick = PlanRequest(target=L3, approaches=(Approach.TRANSPEDICULAR,), needles=("8G-150",))
-    asked = SessionRequest(requests=(thick, *_asked(L2, bilateral=Bilateral.NEVER).requests))
+def test_a_target_without_a_way_goes_without_and_says_so(
+    lumbar: PreparedCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _asked(L3, L2, bilateral=Bilateral.NEVER)
+    first = asked.requests[0]
+    answers = {id(one.request): one.plan for one in plan_session(lumbar, asked).chosen}
+    answers[id(first)] = replace(answers[id(first)], trajectories=(), outcome=Outcome.NO_SAFE_PATH)
+    monkeypatch.setattr(session, "plan", lambda _, request: answers[id(request)])
     made = plan_session(lumbar, asked)
     assert made.outcome is SessionOutcome.SOME
     assert made.chosen[0].ranks == ()
     assert made.chosen[0].cement is None
-    assert "no safe path" in made.chosen[0].reason
-    none = plan_session(lumbar, replace(asked, requests=(thick,)))
+    assert "no safe path of its own (no_safe_path)" in made.chosen[0].reason
+    assert made.chosen[1].ranks
+    none = plan_session(lumbar, replace(asked, requests=(first,)))
     assert none.outcome is SessionOutcome.NONE
     assert none.order == ()
