@@ -83,7 +83,7 @@ def needed_by(question: Question, target: TargetSpec) -> frozenset[str]:
         ):
             needed.add(name)
     if question.bone.kind in {Kind.SACRUM, Kind.ILIUM}:
-        # Gates there are planes across the screws of S1.
+        # Gates there may be planes across the screws of S1.
         needed |= {s.name for s in question.prepared.case.of_kind(Kind.SCREW) if s.level == "S1"}
     return frozenset(needed)
 
