@@ -70,18 +70,38 @@ export class Actions {
     await this.attempt(async () => this.await(planId, target, Number(address.get("rank") ?? 1)));
   }
 
+  /** Show the service a key from now on. */
+  async unlock(key: string): Promise<void> {
+    service.useKey(key);
+    await this.attempt(() => this.recheck());
+    if (this.model.state.opened) return;
+    await this.catalogues();
+    await this.follow(new URLSearchParams(location.hash.slice(1)));
+  }
+
   private async watchService(): Promise<void> {
-    const { link, opened, needles } = this.model.state;
+    const { link, needles } = this.model.state;
+    if (link === "locked") return;
     try {
       await service.isReady();
       if (needles.length === 0) await this.catalogues();
-      if (link === "offline" && opened) await service.readCase(opened.case_id);
-      if (link === "offline" || link === "connecting") this.model.set({ link: "online" });
+      else if (link === "offline") await this.recheck();
     } catch (error) {
       if (error instanceof OfflineError) this.model.set({ link: "offline" });
-      else if (error instanceof ProblemError && error.problem.status === 404) {
-        this.model.set({ link: "lost case" });
-      }
+      else if (!(error instanceof ProblemError)) throw error;
+    }
+  }
+
+  /** The service answers again: does it still have the case, and let us see it? */
+  private async recheck(): Promise<void> {
+    const { opened } = this.model.state;
+    try {
+      if (opened) await service.readCase(opened.case_id);
+      this.model.set({ link: "online" });
+    } catch (error) {
+      const status = error instanceof ProblemError ? error.problem.status : 0;
+      if (status !== 404 && status !== 401) throw error;
+      this.model.set({ link: status === 404 ? "lost case" : "locked" });
     }
   }
 
@@ -92,7 +112,9 @@ export class Actions {
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return;
       if (error instanceof OfflineError) this.model.set({ link: "offline" });
-      else if (error instanceof ProblemError) this.refuse(error);
+      else if (error instanceof ProblemError && error.problem.status === 401) {
+        this.model.set({ link: "locked" });
+      } else if (error instanceof ProblemError) this.refuse(error);
       else if (error instanceof Error) this.tell("That did not work", [error.message]);
       else throw error;
     }

@@ -6,6 +6,7 @@
  */
 
 import type { LiveClass, PlanRequest, Problem } from "./contract";
+import { socketTo } from "./service";
 
 export interface LiveAnswer {
   /** What was answered; the target may have moved on since. */
@@ -53,7 +54,7 @@ export class LiveLink {
   }
 
   private connect(): void {
-    const socket = new WebSocket(this.address);
+    const socket = socketTo(this.address);
     this.socket = socket;
     this.ready = false;
     this.sent = null;

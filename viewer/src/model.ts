@@ -21,7 +21,7 @@ export interface Notice {
   readonly lines: readonly string[];
 }
 
-export type Link = "connecting" | "online" | "offline" | "lost case";
+export type Link = "connecting" | "online" | "offline" | "lost case" | "locked";
 
 export interface State {
   readonly link: Link;

@@ -15,10 +15,24 @@ export class ProblemError extends Error {
 /** The service did not answer. */
 export class OfflineError extends Error {}
 
+const KEPT = "trocar key";
+
+/** The key this tab shows, where the service asks for one; forgotten when the tab is closed. */
+function key(): string | null {
+  return sessionStorage.getItem(KEPT);
+}
+
+export function useKey(given: string): void {
+  sessionStorage.setItem(KEPT, given.trim());
+}
+
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let reply: Response;
+  const headers = new Headers(init.headers);
+  const shown = key();
+  if (shown) headers.set("Authorization", `Bearer ${shown}`);
   try {
-    reply = await fetch(path, init);
+    reply = await fetch(path, { ...init, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new OfflineError("the service does not answer");
@@ -90,6 +104,7 @@ export const cancelPlan = async (planId: string): Promise<void> =>
 
 /** Hear how far a plan is until the signal; the plan itself is read apart. */
 export function onProgress(planId: string, heard: (progress: Progress) => void, signal: AbortSignal): void {
+  if (key()) return; // EventSource can show none
   const events = new EventSource(`${planAt(planId)}/events`);
   events.addEventListener("progress", (event: MessageEvent<string>) =>
     heard(JSON.parse(event.data) as Progress));
@@ -113,6 +128,12 @@ export function liveAddress(caseId: string): string {
   address.protocol = address.protocol.replace("http", "ws");
   address.hash = "";
   return address.href;
+}
+
+/** A socket to the service; its key, if it asks for one, goes as a subprotocol. */
+export function socketTo(address: string): WebSocket {
+  const shown = key();
+  return shown ? new WebSocket(address, [`bearer.${shown}`]) : new WebSocket(address);
 }
 
 export async function fluoro(

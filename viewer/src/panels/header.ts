@@ -9,6 +9,7 @@ const LINKS: Readonly<Record<Link, string>> = {
   online: "connected",
   offline: "service does not answer",
   "lost case": "service was restarted",
+  locked: "a key is needed",
 };
 
 export function header(model: Model, actions: Actions, help: () => void): HTMLElement {
@@ -58,6 +59,7 @@ export function alerts(model: Model, actions: Actions): HTMLElement {
             ? h("button", { type: "button", onclick: () => void actions.reopen() }, "Open it again")
             : "Open it anew from its files.",
         ),
+        link === "locked" && keyForm(actions),
         notice && h(
           "div", { class: `alert ${notice.tone}`, role: "alert" },
           h("strong", {}, notice.title),
@@ -69,4 +71,20 @@ export function alerts(model: Model, actions: Actions): HTMLElement {
     },
   );
   return root;
+}
+
+function keyForm(actions: Actions): HTMLElement {
+  const key = h("input", { type: "password", id: "key", required: true, autocomplete: "off" });
+  return h(
+    "form",
+    {
+      class: "alert error",
+      onsubmit: (event: Event) => {
+        event.preventDefault();
+        void actions.unlock(key.value);
+      },
+    },
+    h("label", { for: "key" }, "This service asks for a key (see `trocar keys`):"), key,
+    h("button", { type: "submit", class: "primary" }, "Enter"),
+  );
 }
