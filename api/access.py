@@ -32,7 +32,7 @@ _HEADERS = {
 # What is about a case is nobody's to keep on the way, and never a page.
 _CASE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "script-src 'none'; frame-ancestors 'none'",
 }
 
 
