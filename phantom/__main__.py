@@ -2,7 +2,8 @@
 
 ``python -m phantom morphometry [CASE ...]`` prints what the planner measures on drawn vertebrae,
 or on those of given cases, beside the published means. ``python -m phantom screws`` prints how far
-off the planner reads screws of every make.
+off the planner reads screws of every make, ``python -m phantom stability`` how far readings of
+pedicles move when a mesh is turned, remeshed, roughened or operated on.
 """
 
 import argparse
@@ -11,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from phantom import screw_study
+from phantom import screw_study, stability
 from phantom.bundle import write_bundle
 from phantom.population import morphometry_table, population, read_vertebrae
 from phantom.recipe import RECIPES, Recipe, recipe_named
+from planner.anatomy.model import Unavailable
 from planner.case_io import load_case
 
 
@@ -43,16 +45,22 @@ def _wanted(arguments: argparse.Namespace) -> Recipe:
 def _print_morphometry(cases: list[Path]) -> int:
     """Print the table of measures; return 0 if all lie in the accepted range, else 1."""
     read = [found for case in cases for found in read_vertebrae(load_case(case))]
-    table = morphometry_table(read if cases else population(seeds=(1, 2), scales=(0.92, 1.08)))
-    sys.stdout.write("level  measure         published    ours    n  inside range\n")
+    read = read or list(population(seeds=(1, 2), scales=(0.92, 1.08)))
+    table = morphometry_table(read)
+    sys.stdout.write("| level | measure | published | ours | n | inside range |\n")
+    sys.stdout.write("|---|---|---:|---:|---:|---|\n")
     for row in table:
         sys.stdout.write(
-            f"{row.level:6} {row.measure:15} {row.published:9.1f} {row.ours:7.1f} {row.count:4d}"
-            f"  {'yes' if row.inside else 'NO'}\n"
+            f"| {row.level} | {row.measure} | {row.published:.1f} | {row.ours:.1f} | {row.count} "
+            f"| {'yes' if row.inside else 'NO'} |\n"
         )
     outside = sum(not row.inside for row in table)
-    sys.stdout.write(f"{len(table)} measures, {outside} outside the accepted range\n")
-    return 1 if outside else 0
+    unread = sum(isinstance(found, Unavailable) for found in read)
+    sys.stdout.write(
+        f"\n{len(table)} measures, {outside} outside the accepted range; "
+        f"{unread} of {len(read)} vertebrae not read\n"
+    )
+    return 1 if outside or unread else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_morphometry([Path(case) for case in given[1:]])
     if given[:1] == ["screws"]:
         return screw_study.main(given[1:])
+    if given[:1] == ["stability"]:
+        return stability.main(given[1:])
     arguments = _parser().parse_args(given)
     if arguments.list:
         for recipe in RECIPES.values():

@@ -152,7 +152,8 @@ class PedicleShape:
         half_height = (0.5 * self.height_mm + 0.6 * flare) * nose
         bar = ellipsoid_distance(u, v, np.zeros_like(u), (half_width, half_height, half_width))
         ends = np.maximum(t - self.front_mm, -self.back_mm - t)
-        return smooth_common(bar, ends, 0.4 * self.width_mm)
+        # rounded no farther forward than behind the isthmus, which would not be the thinnest then
+        return smooth_common(bar, ends, min(0.4 * self.width_mm, self.back_mm - 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

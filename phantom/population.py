@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -10,20 +11,23 @@ from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.vertebra import vertebra_mesh, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.morphometry import ACCEPTED, NORMS, Norm
-from planner.anatomy.pedicle_measures import transverse_angle
+from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle, transverse_angle
 from planner.anatomy.reader import AnatomyReader
 from planner.anatomy.vertebra import vertebra_anatomy
 from planner.case import Case, Kind, Side, Structure
 
 ANGLE_RANGE = math.radians(18.0)  # about the mean, within which a convergence counts as adult
 SURE = 0.5  # confidence from which a pedicle is measured
-LENGTHS = ("body width", "body depth", "body height", "pedicle width", "pedicle height")
-ANGLE = "convergence"
+LENGTHS = (
+    "body width", "body depth", "body height", "pedicle width", "pedicle height",
+    "pedicle spacing", "canal width",
+)  # fmt: skip
+ANGLES = ("convergence", "descent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One measure at one level: mm, or degrees for the pedicle's convergence.
+    """One measure at one level: mm, or degrees for the pedicle's two angles.
 
     Attributes:
         level: Level label.
@@ -65,7 +69,7 @@ def morphometry_table(read: Iterable[VertebraAnatomy | Unavailable]) -> tuple[Ro
     """Compare what was read with the published means, level by level, cranial first."""
     by_level: dict[str, list[VertebraAnatomy]] = {}
     for found in read:
-        if isinstance(found, VertebraAnatomy) and found.level in NORMS:
+        if isinstance(found, VertebraAnatomy) and found.level in PHANTOM_LEVELS:
             by_level.setdefault(found.level, []).append(found)
     return tuple(
         row
@@ -85,33 +89,51 @@ def side_difference_mm(anatomy: VertebraAnatomy) -> float | None:
 
 
 def _rows(level: str, norm: Norm, found: list[VertebraAnatomy]) -> Iterator[Row]:
-    pedicles = [
-        (a, p)
-        for a in found
-        for p in a.pedicles.values()
-        if isinstance(p, Pedicle) and p.confidence >= SURE
-    ]
+    pedicles = [(a, p) for a in found for p in a.pedicles.values() if _is_sure(p)]
+    pairs = [both for a in found if (both := _both(a)) is not None]
     values = (
         [a.body.width_mm for a in found],
         [a.body.depth_mm for a in found],
         [a.body.posterior_height_mm for a in found],
         [p.width_mm for _, p in pedicles],
         [p.height_mm for _, p in pedicles],
+        [float(np.linalg.norm(left.centre_mm - right.centre_mm)) for left, right in pairs],
+        [_canal_width_mm(left, right) for left, right in pairs],
     )
+    size = morphometry(level)
     means = (
-        norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm,
-        norm.pedicle_width_mm, norm.pedicle_height_mm,
+        norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm, norm.pedicle_width_mm,
+        norm.pedicle_height_mm, size.pedicle_spacing_mm, size.canal_width_mm,
     )  # fmt: skip
     low, high = ACCEPTED
     for measure, mean, ours in zip(LENGTHS, means, values, strict=True):
         inside = all(low * mean <= value <= high * mean for value in ours)
         yield _row(level, measure, mean, ours, inside=inside)
-    angles = [transverse_angle(a.frame, p) for a, p in pedicles]
-    inside = all(abs(angle - norm.convergence_rad) < ANGLE_RANGE for angle in angles)
-    yield _row(
-        level, ANGLE, math.degrees(norm.convergence_rad),
-        [math.degrees(a) for a in angles], inside=inside,
-    )  # fmt: skip
+    for measure, angle_of, mean in zip(
+        ANGLES,
+        (transverse_angle, sagittal_angle),
+        (norm.convergence_rad, size.pedicle_sagittal_angle),
+        strict=True,
+    ):
+        angles = [angle_of(a.frame, p) for a, p in pedicles]
+        inside = all(abs(angle - mean) < ANGLE_RANGE for angle in angles)
+        degrees = [math.degrees(angle) for angle in angles]
+        yield _row(level, measure, math.degrees(mean), degrees, inside=inside)
+
+
+def _is_sure(found: Pedicle | Unavailable) -> TypeGuard[Pedicle]:
+    return isinstance(found, Pedicle) and found.confidence >= SURE
+
+
+def _both(anatomy: VertebraAnatomy) -> tuple[Pedicle, Pedicle] | None:
+    """Return the left and the right pedicle if both were read well."""
+    left, right = (anatomy.pedicles[side] for side in (Side.LEFT, Side.RIGHT))
+    return (left, right) if _is_sure(left) and _is_sure(right) else None
+
+
+def _canal_width_mm(left: Pedicle, right: Pedicle) -> float:
+    """Return how far the medial walls of both isthmuses are apart, mm."""
+    return float(np.linalg.norm(pedicle_walls(left).medial_mm - pedicle_walls(right).medial_mm))
 
 
 def _row(level: str, measure: str, mean: float, ours: list[float], *, inside: bool) -> Row:

@@ -5,7 +5,9 @@ within a smooth window over the body. It is fitted by the area it shows in that 
 makes the steps of a voxel mesh average out, and every estimate is continuous in the mesh.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import shapely
@@ -73,14 +75,16 @@ class Look:
     reach: tuple[float, float]
 
 
-LOOKS = {
-    "superior": Look(axis=2, sign=1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
-    "inferior": Look(axis=2, sign=-1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
-    "posterior": Look(axis=1, sign=1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
-    "anterior": Look(axis=1, sign=-1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
-    "left": Look(axis=0, sign=1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
-    "right": Look(axis=0, sign=-1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
-}
+LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "superior": Look(axis=2, sign=1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
+        "inferior": Look(axis=2, sign=-1.0, middle=(0.0, 0.0), reach=(0.8, 0.85)),
+        "posterior": Look(axis=1, sign=1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
+        "anterior": Look(axis=1, sign=-1.0, middle=(0.0, 0.0), reach=(0.4, 0.6)),
+        "left": Look(axis=0, sign=1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
+        "right": Look(axis=0, sign=-1.0, middle=(-0.2, 0.0), reach=(0.5, 0.6)),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -257,13 +261,15 @@ def fit_face(surface: Surface, box: BodyBox, look: Look, reach_mm: float) -> Fac
     )
 
 
-def settled_box(surface: Surface, box: BodyBox) -> tuple[BodyBox, dict[str, Face]] | Unavailable:
+def settled_box(
+    surface: Surface, box: BodyBox, looks: Mapping[str, Look] = LOOKS
+) -> tuple[BodyBox, dict[str, Face]] | Unavailable:
     """Move, tilt and size the box until it agrees with the faces it looks at."""
     faces: dict[str, Face] = {}
     surface = _near_box(surface, box)
     for step in range(STEPS):
         reach_mm = COARSE_REACH_MM if step < COARSE_STEPS else REACH_MM
-        for name, look in LOOKS.items():
+        for name, look in looks.items():
             face = fit_face(surface, box, look, reach_mm)
             if face is None and look.axis == 0:  # a crushed side: the width stays as it is
                 face = Face(at_centre=box.half[0], slope=np.zeros(2), spread_mm=0.0, coverage=0.6)

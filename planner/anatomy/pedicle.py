@@ -13,7 +13,6 @@ import numpy as np
 import shapely
 import shapely.affinity
 from jaxtyping import Float
-from shapely import Polygon
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
@@ -33,8 +32,10 @@ SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e 
 SOLID = 0.86  # share of its convex outline that a whole isthmus fills
 LEAN_RAD = 0.3  # from the adult mean of the convergence; studies differ by 0.1
 UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
-SLIDE_MM = 1.2  # how far apart sections are compared
-TILT = 0.14
+SLIDE_MM = 1.7  # how far apart sections are compared
+SWING_MM = 1.2  # how far a tilt moves the outline of a section, about
+MOST_TILT = 0.4
+SPILL = 0.25  # excess of the log of the area at which a section weighs 1/e in the fit
 STEPS = 30
 SETTLED = 1e-7
 FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
@@ -77,6 +78,9 @@ def pedicle(
             reason = found if isinstance(found, str) else "has its smallest section elsewhere"
             continue
         pedicle = _described(drawn or bone.mesh, found, box, side, level)
+        if pedicle is None:
+            reason = "is not there in the bone as it was segmented"
+            continue
         if pedicle.confidence > UNUSUAL:
             return pedicle
         unusual = unusual or pedicle
@@ -101,6 +105,10 @@ def pedicle_at(
     if isinstance(found, _Isthmus) and np.linalg.norm(found.centre - centre) < NEAR_MM:
         axis = found.axis
     drawn = _described(bone.mesh, _Isthmus(centre=centre, axis=axis), box, side, level)
+    if drawn is None:
+        return Unavailable(
+            reason=f"the bone has no closed section where the case puts the {side} pedicle"
+        )
     along, up, _ = drawn.in_plane(centre)
     outline = shapely.affinity.translate(drawn.outline, -along, -up)
     return replace(drawn, centre_mm=centre, outline=outline)
@@ -132,6 +140,12 @@ def _stray(box: BodyBox, points: Points) -> Float[np.ndarray, " n"]:
     behind = (points - box.centre) @ box.axes[1] - box.half[1]
     off = np.maximum(0.0, np.maximum(USUAL_MM[0] - behind, behind - USUAL_MM[1]))
     return STRAY * off**2
+
+
+def is_placed_by_wall(box: BodyBox, centre: Point) -> bool:
+    """Tell whether an isthmus lies at an end of where they usually lie, which then placed it."""
+    ends = centre + SLIDE_MM * np.array([[-1.0], [1.0]]) * box.axes[1]
+    return bool(_stray(box, ends).any())
 
 
 def _is_plausible(found: _Isthmus, box: BodyBox, sign: float) -> bool:
@@ -174,7 +188,7 @@ def _smallest_section(bone: Slicer, box: BodyBox, start: Point, axis: Vector) ->
         if cut.areas[0] == 0.0 or cut.apart_mm[0] > FARTHEST_MM:
             return "was lost while its smallest section was sought"
         centre = cut.centroids[0]
-        step = _downhill(bone, box, centre, axis)
+        step = _downhill(bone, box, centre, axis, np.sqrt(cut.areas[0] / np.pi))
         if step is None:
             return "is not separate from its surroundings"
         _, x_axis, y_axis = planes_across(centre[None], axis[None], up[None])[0]
@@ -186,10 +200,15 @@ def _smallest_section(bone: Slicer, box: BodyBox, start: Point, axis: Vector) ->
 
 
 def _downhill(
-    bone: Slicer, box: BodyBox, centre: Point, axis: Vector
+    bone: Slicer, box: BodyBox, centre: Point, axis: Vector, radius_mm: float
 ) -> Float[np.ndarray, "3"] | None:
-    """Return how far to slide (mm) and tilt (radians) to where the area is least."""
-    scale = np.array([SLIDE_MM, TILT, TILT])
+    """Return how far to slide (mm) and tilt (radians) to where the area is least.
+
+    Sections are compared as far apart as the bone of a small pedicle goes, because noise of the
+    surface moves the lowest point of a narrow parabola by millimetres.
+    """
+    tilt = min(SWING_MM / radius_mm, MOST_TILT)
+    scale = np.array([SLIDE_MM, tilt, tilt])
     up = box.axes[2]
     _, x_axis, y_axis = planes_across(centre[None], axis[None], up[None])[0]
     slides, laterals, cranials = (_DESIGN * scale).T
@@ -202,7 +221,7 @@ def _downhill(
         return None
     logs = np.log(cuts.areas[there])
     # a section that spills into the lamina or the body says nothing about the isthmus
-    weights = np.sqrt(np.exp(-(logs - logs.min()) / 0.5))
+    weights = np.exp(-0.5 * ((logs - logs.min()) / SPILL) ** 2)
     costs = logs + _stray(box, places[there])
     basis = _BASIS[there] * weights[:, None]
     fit = np.linalg.lstsq(basis, costs * weights, rcond=None)[0]
@@ -218,11 +237,13 @@ def _downhill(
 
 def _described(
     mesh: TriangleMesh, found: _Isthmus, box: BodyBox, side: Side, level: str | None
-) -> Pedicle:
-    """Draw the section and express it in the axes of its side, about its centroid."""
+) -> Pedicle | None:
+    """Draw the section in the axes of its side, about its centroid; None if there is none."""
     plane = plane_through(found.centre, found.axis, box.axes[2])
     piece = section(mesh, plane).at(0.0, 0.0)
-    drawn = Polygon() if piece is None else filled(piece)
+    if piece is None:
+        return None
+    drawn = filled(piece)
     middle = drawn.centroid
     outward = plane.x_axis @ box.axes[0] * (1.0 if side is Side.LEFT else -1.0) > 0.0
     sign = 1.0 if outward else -1.0

@@ -13,7 +13,7 @@ from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
-from planner.anatomy.pedicle import UNUSUAL, pedicle
+from planner.anatomy.pedicle import UNUSUAL, is_placed_by_wall, pedicle
 from planner.anatomy.scan_edge import CutEdge
 from planner.anatomy.slicing import Slicer
 from planner.anatomy.solid import Window, calmed, closed_up
@@ -45,6 +45,36 @@ def both_pedicles(
     if not all(_sound(one) for one in found.values()):
         found = _mended(mesh, box, level, found)
     return _mirrored({side: _uncut(one, edges) for side, one in found.items()}, box)
+
+
+def leaning_on(
+    body: float, wall: float, found: dict[Side, Found], box: BodyBox
+) -> dict[Side, Found]:
+    """Trust no isthmus more than the body by which it was found.
+
+    Some pedicles, of L5 mostly, grow thinner all the way to the lamina; their isthmus is taken as
+    far behind the posterior wall as isthmuses usually lie, and trusted no more than that wall.
+
+    Args:
+        body: Confidence in where the body lies and which way it faces.
+        wall: Confidence in its posterior wall; no higher.
+        found: The pedicles.
+        box: The body.
+    """
+    return {side: _leaning(one, body, wall, box) for side, one in found.items()}
+
+
+def _leaning(one: Found, body: float, wall: float, box: BodyBox) -> Found:
+    if isinstance(one, Unavailable):
+        return one
+    is_placed = is_placed_by_wall(box, one.centre_mm)
+    limit = wall if is_placed else body
+    if one.confidence <= limit:
+        return one
+    what = "posterior wall that places it" if is_placed else "body by which it was found"
+    return replace(
+        one, confidence=limit, cause=f"the {what} was read with confidence {limit:.2f}; {one.cause}"
+    )
 
 
 def _sound(found: Found) -> bool:

@@ -21,10 +21,10 @@ from planner.anatomy import _kernels
 CLOSED_MM = 3.8  # radius of the ball: screws up to 7.5 mm leave no channel
 STEP_MM = 0.8
 SMALL_SHARE = 0.03  # of the largest shell's volume; smaller ones say nothing about the whole
-CALM_MM = 3.0
+CALM_MM = 6.0
 DENSE_MM = 2.0  # edges longer than this are not smoothed: it would round off the bone
 CALMING = (0.5, -0.53)
-MOST_CALMINGS = 8
+MOST_CALMINGS = 16
 MARGIN_MM = 8.0
 
 

@@ -1,5 +1,6 @@
 """A vertebra's frame, body and pedicles, read from its mesh."""
 
+from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 
@@ -8,6 +9,7 @@ import numpy as np
 from geometry.frames import frame_from_axes
 from geometry.mesh import TriangleMesh
 from planner.anatomy.body import (
+    LOOKS,
     BodyBox,
     Face,
     face_turn,
@@ -17,9 +19,15 @@ from planner.anatomy.body import (
     squared_box,
     surface_of,
 )
+from planner.anatomy.fragment import (
+    RIM_LOOKS,
+    STANDS_OUT_MM,
+    stands_out_mm,
+    without_fragment,
+)
 from planner.anatomy.model import Body, Unavailable, VertebraAnatomy
 from planner.anatomy.morphometry import ACCEPTED, NORMS
-from planner.anatomy.pedicles import both_pedicles
+from planner.anatomy.pedicles import both_pedicles, leaning_on
 from planner.anatomy.scan_edge import cut_edges
 from planner.anatomy.slicing import Slicer, planes_across
 from planner.anatomy.solid import calmed, outer_solid
@@ -35,7 +43,9 @@ USUAL_HEIGHT = 0.7  # of an adult body, by its depth
 TALLEST = 1.75  # times the usual; two bodies and their disc measure 2.25
 NEXT_BODY = 1.25  # usual heights from the middle of one body to that of the next
 FUSED = "two or more vertebrae are one mesh: split them, so that each level is a structure"
+BURST = 0.45  # confidence in a body whose posterior wall has a fragment in the canal
 WEDGE = 0.8  # anterior over posterior height below which a body is called wedged
+Settled = tuple[BodyBox, dict[str, Face], float]  # and how far a fragment stands out, mm
 
 
 def vertebra_anatomy(
@@ -56,50 +66,67 @@ def vertebra_anatomy(
     found = _found(calm, canal.mesh if canal else None)
     if isinstance(found, Unavailable):
         return found
-    mirror, box, faces = found
+    mirror, (box, faces, out_mm) = found
     edges = cut_edges(calm, box.axes)
     is_cut = any(edge.within(box.centre, box.axes, BODY_REACH * box.half) for edge in edges)
     if not is_cut and _holds_another(calm, box):
         return Unavailable(reason=FUSED)
     body = measured_body(mesh, box, faces)
-    confidence, cause = _trust(body, faces, mirror, bone.level)
+    trust, cause = _trust(body, faces, mirror, bone.level)
+    confidence = trust
     if is_cut:
-        confidence, cause = CUT, "the body is cut off flat, as at the edge of a scan"
+        confidence = min(trust, CUT)
+        cause = "the body is cut off flat, as at the edge of a scan"
+    elif out_mm > 0.0:
+        confidence = min(trust, BURST)
+        cause = "the posterior wall is broken, and was read at its rims"
+    pedicles = both_pedicles(mesh, box, bone.level, edges)
     return VertebraAnatomy(
         structure=bone.name,
         level=bone.level or bone.name,
         frame=frame_from_axes(name=bone.name, origin_mm=box.centre, axes=box.axes),
         body=body,
-        pedicles=MappingProxyType(both_pedicles(mesh, box, bone.level, edges)),
+        pedicles=MappingProxyType(leaning_on(trust, confidence, pedicles, box)),
         confidence=confidence,
         cause=cause,
-        warnings=tuple(_warnings(body, box)),
+        warnings=tuple(_warnings(body, box, out_mm)),
     )
 
 
 def _found(
     mesh: TriangleMesh, canal: TriangleMesh | None
-) -> tuple[MirrorPlane, BodyBox, dict[str, Face]] | Unavailable:
+) -> tuple[MirrorPlane, Settled] | Unavailable:
     """Find the body about the likeliest plane of symmetry, or about the next where it has none."""
     refused = Unavailable(reason="the bone has no plane of symmetry")
     for mirror in islice(mirror_planes(mesh), PLANES):
         rough = rough_box(mesh, mirror, canal)
         settled = rough if isinstance(rough, Unavailable) else _settled(mesh, rough)
         if not isinstance(settled, Unavailable):
-            return mirror, *settled
+            return mirror, settled
         refused = settled
     return refused
 
 
-def _settled(mesh: TriangleMesh, rough: BodyBox) -> tuple[BodyBox, dict[str, Face]] | Unavailable:
+def _settled(mesh: TriangleMesh, rough: BodyBox) -> Settled | Unavailable:
     """Settle the box; where symmetry misled it, the body's own faces set it straight."""
-    surface = surface_of(mesh)
+    surface, looks, out_mm = surface_of(mesh), LOOKS, 0.0
     settled = settled_box(surface, rough)
+    if not isinstance(settled, Unavailable):
+        stands_out = stands_out_mm(surface, settled[0])
+        if stands_out > STANDS_OUT_MM:
+            surface, box = without_fragment(surface, settled[0], stands_out)
+            looks, out_mm = RIM_LOOKS, stands_out
+            settled = settled_box(surface, box, looks)
     for _ in range(SQUARINGS):
         if isinstance(settled, Unavailable) or np.abs(face_turn(settled[1])).max() < ASKEW_RAD:
             break
-        settled = settled_box(surface, squared_box(*settled))
-    return settled
+        settled = settled_box(surface, squared_box(*settled), looks)
+    if isinstance(settled, Unavailable):
+        return settled
+    box, faces = settled
+    if out_mm > 0.0:  # little of the wall is left at its rims, which is no sign of a bad reading
+        faces = faces | {"posterior": replace(faces["posterior"], coverage=1.0)}
+    return box, faces, out_mm
 
 
 def _holds_another(mesh: TriangleMesh, box: BodyBox) -> bool:
@@ -145,9 +172,14 @@ def _trust(
     return round(0.97 * confidence, 3), cause
 
 
-def _warnings(body: Body, box: BodyBox) -> list[str]:
+def _warnings(body: Body, box: BodyBox, out_mm: float) -> list[str]:
     """Name what a person should look at."""
     found = []
+    if out_mm > 0.0:
+        found.append(
+            f"the posterior wall stands about {out_mm:.0f} mm behind its rims, as a fragment in "
+            "the canal does"
+        )
     if box.axes[2][2] < 0.0:
         found.append(
             "the vertebra points downward once left is left: the mesh may be mirrored "

@@ -23,7 +23,7 @@ def drawn() -> list[VertebraAnatomy]:
 
 def test_every_measure_of_every_drawn_level_is_adult(drawn: list[VertebraAnatomy]) -> None:
     table = morphometry_table(drawn)
-    assert len(table) == 6 * len(PHANTOM_LEVELS)
+    assert len(table) == 9 * len(PHANTOM_LEVELS)
     assert [row for row in table if not row.inside] == []
 
 
