@@ -32,8 +32,15 @@ from shapely.geometry.polygon import orient
 
 from geometry.arrays import Point, Rotation, Vector, unit
 from geometry.sections import Plane, section
-from planner.anatomy.model import Pedicle, SacralPedicle, ScrewAxis, VertebraAnatomy
+from planner.anatomy.model import (
+    Pedicle,
+    SacralPedicle,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
 from planner.case import Kind, Side, Structure
+from planner.contact import Contact
 from planner.request import Approach
 
 STRIP_MM = 5.0  # DOMAIN 2.1: parapedicular within about 5 mm of the lateral wall [A]
@@ -42,6 +49,7 @@ CRANIAL_REACH_MM = 10.0  # [A]
 CONVERGENCE_RAD = (math.radians(-20.0), math.radians(60.0))  # from the sagittal plane [A]
 TILT_RAD = math.radians(45.0)  # cranio-caudal, from the axial plane [A]
 SACRAL = {Approach.TRANSPEDICULAR: "sacral_pedicle", Approach.EXTRAPEDICULAR: "sacral_ala"}
+MOST_LEAN_RAD = math.radians(50.0)  # of a screw that is followed, from its pedicle's axis [A]
 CORRIDOR_REACH_MM = 15.0  # window around a screw where there is no pedicle [A]
 
 
@@ -61,6 +69,7 @@ class Gate:
             or None where nothing has to be fitted through.
         lateral_slopes: Least and greatest slope (lateral mm per mm along the normal).
         cranial_slopes: Least and greatest slope (cranial mm per mm along the normal).
+        contact: The screw that its paths slide along, if they do.
     """
 
     approach: Approach
@@ -73,6 +82,7 @@ class Gate:
     inscribed_mm: float | None
     lateral_slopes: tuple[float, float]
     cranial_slopes: tuple[float, float]
+    contact: Contact | None = None
 
     def coordinates(self, point: Point) -> Point:
         """Return (lateral, cranial, along-normal) coordinates of a patient point, mm."""
@@ -192,6 +202,38 @@ def pedicle_gates(
         )
         for approach, uncut in windows(pedicle, radius_mm).items()
     }
+
+
+def along_gate(contact: Contact, pedicle: Pedicle, radius_mm: float) -> Gate | Unavailable:
+    """Return the gate of the paths along a screw: all windows of its side, nothing cut out.
+
+    What the windows leave out, caudal and medial to the pedicle, is left out here too.
+
+    Args:
+        contact: The screw.
+        pedicle: Its pedicle.
+        radius_mm: Radius of the needle.
+    """
+    axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
+    if contact.along @ pedicle.axis < math.cos(MOST_LEAN_RAD):
+        return Unavailable(
+            reason=f"{contact.screw.structure} lies too far across its pedicle to be followed"
+        )
+    whole = as_multipolygon(shapely.union_all(list(windows(pedicle, radius_mm).values())))
+    steep = math.tan(MOST_LEAN_RAD)
+    return Gate(
+        approach=Approach.ALONG_SCREW,
+        side=pedicle.side,
+        technique="along_screw",
+        origin_mm=pedicle.centre_mm,
+        axes=axes,
+        window=whole,
+        uncut=whole,
+        inscribed_mm=None,
+        lateral_slopes=(-steep, steep),
+        cranial_slopes=(-steep, steep),
+        contact=contact,
+    )
 
 
 def corridor_gate(

@@ -1,14 +1,15 @@
 """The gates of a question: one for every approach, side and needle that there is a way for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
-from planner.anatomy.model import ScrewAxis, Unavailable
-from planner.approach import Gate, corridor_gate, pedicle_gates
+from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
+from planner.approach import Gate, along_gate, corridor_gate, pedicle_gates
 from planner.case import HARDWARE, Kind, Side
+from planner.contact import shaft_contact
 from planner.needles.model import Needle
 from planner.question import Question
-from planner.request import Approach
+from planner.request import BY_WINDOW, Approach
 from planner.target import TargetRegion
 
 NO_WALL = "S1 goes over into the ala: it has no lateral wall that a needle could run beside"
@@ -35,6 +36,8 @@ def gates_for(
     gateless: list[GatelessClass] = []
     for side, needle in product(sides, needles):
         ways = _ways(question, side, needle)
+        if Approach.ALONG_SCREW in approaches:
+            ways[Approach.ALONG_SCREW] = _along_screw(question, side, needle)
         for approach in approaches:
             gate = ways[approach]
             if isinstance(gate, Gate):
@@ -54,10 +57,10 @@ def _ways(question: Question, side: Side, needle: Needle) -> dict[Approach, Gate
         pedicle = Unavailable(reason="the target's screw runs through the sacrum below S1")
     if not isinstance(anatomy, Unavailable) and not isinstance(pedicle, Unavailable):
         hardware = question.prepared.case.of_kind(*HARDWARE)
-        none = dict.fromkeys(Approach, Unavailable(reason=NO_WALL))
+        none = dict.fromkeys(BY_WINDOW, Unavailable(reason=NO_WALL))
         return {**none, **pedicle_gates(anatomy, pedicle, hardware, needle.radius_mm)}
     why = pedicle if isinstance(pedicle, Unavailable) else Unavailable(reason="no anatomy")
-    ways: dict[Approach, Gate | Unavailable] = dict.fromkeys(Approach, why)
+    ways: dict[Approach, Gate | Unavailable] = dict.fromkeys(BY_WINDOW, why)
     corridor = _corridor(question, side, needle)
     if corridor is not None:
         ways[corridor.approach] = corridor
@@ -79,6 +82,33 @@ def _corridor(question: Question, side: Side, needle: Needle) -> Gate | None:
     if screw is None:
         return None
     return corridor_gate(screw, question.bone, needle.radius_mm, side=side, left=question.axes[0])
+
+
+def _along_screw(question: Question, side: Side, needle: Needle) -> Gate | Unavailable:
+    """Return the gate of the paths along the target's screw, or why there is none."""
+    region = question.region
+    screw = region.screw if isinstance(region, TargetRegion) else None
+    if screw is None:
+        return Unavailable(reason="the target belongs to no screw that a needle could follow")
+    if screw.side is not side:
+        return Unavailable(reason=f"{screw.structure} does not lie on the {side}")
+    if needle.curved is not None:
+        return Unavailable(reason="a needle in a cannula does not bend along a screw")
+    contact = shaft_contact(question.prepared.case, screw)
+    if isinstance(contact, Unavailable):
+        return contact
+    pedicle = question.pedicle(side)
+    if isinstance(pedicle, Pedicle) and not _below_s1(question):
+        return along_gate(contact, pedicle, needle.radius_mm)
+    corridor = _corridor(question, side, needle)
+    if isinstance(pedicle, Unavailable) and corridor is None:
+        return pedicle
+    if corridor is None:
+        return Unavailable(reason=f"no bone was found round {screw.structure} to pass through")
+    return replace(
+        corridor, approach=Approach.ALONG_SCREW, technique="along_screw",
+        window=corridor.uncut, contact=contact,
+    )  # fmt: skip
 
 
 def _screw_of(question: Question, side: Side) -> ScrewAxis | None:

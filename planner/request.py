@@ -14,11 +14,19 @@ DEFAULT_C_ARM = "generic-floor"
 
 
 class Approach(StrEnum):
-    """Which window of the gate plane a path goes through (see ``planner.approach``)."""
+    """Which window of the gate plane a path goes through (see ``planner.approach``).
+
+    A path along a screw may go through any of them: it is told by what it slides on.
+    """
 
     TRANSPEDICULAR = "transpedicular"
     PARAPEDICULAR = "parapedicular"
     EXTRAPEDICULAR = "extrapedicular"
+    ALONG_SCREW = "along_screw"
+
+
+# What is tried unless more is asked for: each of them has one window of the gate plane.
+BY_WINDOW = (Approach.TRANSPEDICULAR, Approach.PARAPEDICULAR, Approach.EXTRAPEDICULAR)
 
 
 class ErrorProfile(StrEnum):
@@ -137,7 +145,7 @@ class PlanRequest:
     """One question to the planner. Everything but the target has a documented default."""
 
     target: TargetSpec
-    approaches: tuple[Approach, ...] = tuple(Approach)
+    approaches: tuple[Approach, ...] = BY_WINDOW
     sides: tuple[Side, ...] = (Side.LEFT, Side.RIGHT)
     needles: tuple[str, ...] = DEFAULT_NEEDLES
     policy: Policy = DEFAULT_POLICY

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from geometry.arrays import Points
 from planner.needles.path import Arc, Path, Segment
 
+YIELD_STRAIN = 0.0045  # of cold-worked 304 stainless steel [D], DOMAIN 3.4
 HUB_STAND_OFF_MM = 10.0  # DOMAIN 3.2: product length less the hub's stand-off is usable [A]
 
 
@@ -59,6 +60,14 @@ class Needle:
     def tubes(self, path: Path) -> tuple[tuple[Points, float], ...]:
         """Return the pieces of a path: the polyline (k, 3) that stands for each, and its radius."""
         return tuple((piece.chords(), self.radius_along(piece)) for piece in path)
+
+    @property
+    def elastic_radius_mm(self) -> float:
+        """Tightest bend that springs back (DOMAIN 3.4): outer diameter over twice the yield strain.
+
+        The outermost fibre of a bar of diameter D bent to a radius R is strained by D / (2 R).
+        """
+        return self.outer_diameter_mm / (2.0 * YIELD_STRAIN)
 
     @property
     def usable_length_mm(self) -> float:

@@ -1,5 +1,18 @@
 """Compiled branch and bound over straight lines through a gate."""
 
+from planner.search._kernels.along import (
+    Along,
+    along_sample,
+    along_slack,
+    at_station,
+    to_contact,
+)
+from planner.search._kernels.along_boxes import (
+    KEPT,
+    examine_along,
+    examine_many_along,
+    station_spread,
+)
 from planner.search._kernels.boxes import examine
 from planner.search._kernels.branch import BETTER, CLOSED, LOST, SPENT, STOPPED, Boxes, branch
 from planner.search._kernels.climb import PREFERENCE, climb, rescue
@@ -44,6 +57,7 @@ __all__ = [
     "BETTER",
     "BOUNDED",
     "CLOSED",
+    "KEPT",
     "LOST",
     "MOST_ROWS",
     "NO_RULE",
@@ -56,6 +70,7 @@ __all__ = [
     "SPLIT",
     "STOPPED",
     "TOO_LONG",
+    "Along",
     "Bend",
     "Boxes",
     "Cells",
@@ -65,6 +80,9 @@ __all__ = [
     "Space",
     "aim_curved",
     "best_step",
+    "along_sample",
+    "along_slack",
+    "at_station",
     "box_spread",
     "branch",
     "branch_curved",
@@ -74,7 +92,9 @@ __all__ = [
     "curved_slack",
     "estimate",
     "examine",
+    "examine_along",
     "examine_curved",
+    "examine_many_along",
     "explain",
     "line_points",
     "line_slack",
@@ -82,7 +102,9 @@ __all__ = [
     "rescue",
     "sample",
     "skin_exit",
+    "station_spread",
     "target_interval",
     "tip_of",
+    "to_contact",
     "window_distance",
 ]

@@ -87,7 +87,7 @@ def to_scene(family, point, out):
 
 
 @numba.njit(**OPTIONS)
-def _held(family, p):
+def held(family, p):
     """Whether a tip may end at a point of the scene: in bone, a halo or a lesion."""
     if family.all_held:
         return True
@@ -106,7 +106,7 @@ def tip_angle(family, bend, y, u, n, point, out):
         apart = outside_target(family, point)
         if apart <= ON_FACE_MM:
             to_scene(family, point, out)
-            if _held(family, out):
+            if held(family, out):
                 return angle
             apart = STRIDE_MM
         # A tip moves by no more than R times the change of angle.
