@@ -31,6 +31,7 @@ from planner.result import (
     Opening,
     Plan,
     SecondArc,
+    Slide,
     Status,
     TiltToPath,
     Tolerance,
@@ -102,6 +103,7 @@ def trajectory_document(trajectory: Trajectory) -> dict[str, Any]:
         "cement": cement_document(trajectory.cement),
         "tamp": tamp_document(trajectory.tamp),
         "halo_overlap": _optional_share(trajectory.halo_overlap),
+        "along_screw": None if trajectory.slide is None else _slide(trajectory.slide),
     }
 
 
@@ -175,6 +177,29 @@ def segment_document(segment: Segment) -> dict[str, Any]:
             "angle_deg": angle_deg(segment.angle_rad),
         }
     return {"type": "line", **ends}
+
+
+def _slide(slide: Slide) -> dict[str, Any]:
+    bent = math.isfinite(slide.bend_radius_mm)
+    return {
+        "screw": slide.screw,
+        "contact_mm": point_mm(slide.contact_mm),
+        "contact_share": _share(slide.contact_share),
+        "arrival_deg": angle_deg(slide.arrival_rad),
+        "bevel_clock": None if slide.bevel_hour is None else _clock(slide.bevel_hour),
+        "slide_mm": length_mm(slide.slide_mm),
+        "bend_radius_mm": length_mm(slide.bend_radius_mm) if bent else None,
+        "elastic_radius_mm": length_mm(slide.elastic_radius_mm),
+        "plastic_bend": slide.plastic,
+        "margin_beside_mm": length_mm(slide.margin_beside_mm),
+        "limiting_beside": slide.limiting_beside,
+    }
+
+
+def _clock(hour: float) -> str:
+    """Return a place on a clock face to the half hour, such as ``4:30``."""
+    halves = round(2.0 * hour) % 24
+    return f"{halves // 2 or 12}:{'30' if halves % 2 else '00'}"
 
 
 def _clearance(clearance: Clearance) -> dict[str, Any]:

@@ -102,6 +102,23 @@ _TRAJECTORY = {
                 "limiting_structure": {"type": ["string", "null"]},
             },
         },
+        "along_screw": {
+            "type": ["object", "null"],
+            "description": "How a needle that slides along a screw meets it",
+            "properties": {
+                "screw": _STRING,
+                "contact_mm": _POINT,
+                "contact_share": _NUMBER,
+                "arrival_deg": _NUMBER,
+                "bevel_clock": {"type": ["string", "null"]},
+                "slide_mm": _NUMBER,
+                "bend_radius_mm": {"type": ["number", "null"]},
+                "elastic_radius_mm": _NUMBER,
+                "plastic_bend": {"type": "boolean"},
+                "margin_beside_mm": _NUMBER,
+                "limiting_beside": {"type": ["string", "null"]},
+            },
+        },
     },
 }
 

@@ -22,6 +22,7 @@ from planner.needles.catalogue import DEFAULT_NEEDLES, needle_named
 from planner.needles.path import Arc, Line, Path, Segment
 from planner.policy import DEFAULTS, Policy, policy_with
 from planner.request import (
+    BY_WINDOW,
     DEFAULT_C_ARM,
     AnteriorBody,
     Approach,
@@ -210,7 +211,7 @@ def _policy(document: PolicyDocument) -> Policy:
 class PlanningOptions(Document):
     """What may be chosen beside the target; everything has a default."""
 
-    approaches: Annotated[list[Approach], Field(min_length=1, max_length=10)] = list(Approach)
+    approaches: Annotated[list[Approach], Field(min_length=1, max_length=10)] = list(BY_WINDOW)
     sides: Annotated[list[Side], Field(min_length=1, max_length=10)] = list(Side)
     needles: Annotated[list[NeedleName], Field(min_length=1, max_length=20)] = list(DEFAULT_NEEDLES)
     policy: PolicyDocument = {}

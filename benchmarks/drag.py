@@ -10,7 +10,7 @@ from benchmarks.scenes import NEEDLE, TARGET, Surroundings
 from benchmarks.timing import Pace, Timed, timed
 from planner.case import Side
 from planner.live import LiveClass, LivePlanner
-from planner.request import Approach, FreePoint, PlanRequest
+from planner.request import BY_WINDOW, Approach, FreePoint, PlanRequest
 from planner.result import Status
 
 TOLERANCE_MM = 0.25
@@ -26,7 +26,7 @@ def dragged(around: Surroundings, pace: Pace) -> Section:
     rows: list[tuple[Cell, ...]] = []
     slowest: list[float] = []
     proved = followed = 0
-    for approach, side in product(Approach, Side):
+    for approach, side in product(BY_WINDOW, Side):
         frames = _followed(around, approach, side, places)
         if not frames:
             continue

@@ -26,7 +26,7 @@ from planner.needles.catalogue import needle_named
 from planner.needles.model import Needle
 from planner.prepared import PreparedCase
 from planner.question import STAND_OFF_MM, Question, question_of
-from planner.request import AnteriorBody, Approach, PlanRequest
+from planner.request import BY_WINDOW, AnteriorBody, Approach, PlanRequest
 from planner.search.family import LineFamily, line_family
 from planner.search.scene import Scene, build_scene, obstacles
 from planner.target import TargetRegion
@@ -170,7 +170,7 @@ def families(around: Surroundings, needle: str = NEEDLE) -> dict[str, LineFamily
 def classes(around: Surroundings, needles: tuple[str, ...]) -> list[tuple[Gate, Needle]]:
     """Return every class of these needles, those without a window included."""
     named = [needle_named(n, field="needles") for n in needles]
-    return gates_for(around.question, tuple(Approach), (Side.LEFT, Side.RIGHT), named)[0]
+    return gates_for(around.question, BY_WINDOW, (Side.LEFT, Side.RIGHT), named)[0]
 
 
 def open_gate(around: Surroundings) -> Gate:

@@ -12,6 +12,7 @@ import numpy as np
 
 from planner.alternatives import alternatives
 from planner.approach import Gate
+from planner.contact import off_head_mm
 from planner.needles.model import Needle
 from planner.needles.path import Path, path_length_mm
 from planner.policy import Policy, meant_to_pass
@@ -60,15 +61,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MeasuredPath:
-    """A path with its clearances to every structure."""
+    """A path with its clearances to every structure.
+
+    Attributes:
+        path: Skin to tip, patient LPS.
+        clearances: One per structure.
+        off_head_mm: From the head of the screw that it slides along, if it does.
+    """
 
     path: Path
     clearances: tuple[Clearance, ...]
+    off_head_mm: float = math.inf
 
     @property
     def margin_mm(self) -> float:
-        """The smallest margin."""
-        return least_margin(self.clearances)[0]
+        """The smallest margin to all that it does not touch on purpose; below 0 if it enters it."""
+        apart = tuple(c for c in self.clearances if not c.contact_allowed)
+        entered = min((c.distance_mm for c in self.clearances if c.contact_allowed), default=0.0)
+        kept = min(least_margin(apart)[0], self.off_head_mm)
+        return kept if entered >= 0.0 else min(kept, entered)
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -159,7 +170,7 @@ def _best(question: Question, search: ClassSearch) -> MeasuredPath | None:
     if search.family is None or search.result is None:
         return None
     paths = (search.family.path(optimum.line) for optimum in search.result.optima)
-    measured = (_measured(question, search.needle, path) for path in paths if path is not None)
+    measured = (_measured(question, search, path) for path in paths if path is not None)
     return next((m for m in measured if m is not None), None)
 
 
@@ -170,7 +181,7 @@ def _alternatives(
     kept = [c for c in known if c.comfortable]
     before = len(kept)
     for path in alternatives(question, search):
-        measured = None if _runs_by(path, kept) else _measured(question, search.needle, path)
+        measured = None if _runs_by(path, kept) else _measured(question, search, path)
         if measured is not None and is_comfortable(measured.clearances, question.policy):
             kept.append(_candidate(question, search, measured))
     return [c for c in kept[before:] if c.margin_mm >= 0.0]
@@ -180,23 +191,28 @@ def _runs_by(path: Path, known: Iterable[Candidate]) -> bool:
     return any(same_way(path, c.path) for c in known)
 
 
-def _measured(question: Question, needle: Needle, path: Path) -> MeasuredPath | None:
+def _measured(question: Question, search: ClassSearch, path: Path) -> MeasuredPath | None:
     """Measure a path that ends in the target; return None for another."""
     if not ends_in_target(question, path[-1].end_mm):
         return None
     through = meant_to_pass(question.prepared.case, question.bone)
-    measured = clearances(question.prepared, path, needle, question.policy, through)
-    return MeasuredPath(path=path, clearances=measured)
+    needle, contact = search.needle, search.gate.contact
+    measured = clearances(question.prepared, path, needle, question.policy, through, contact)
+    off_head = math.inf if contact is None else off_head_mm(contact, needle, path)
+    return MeasuredPath(path=path, clearances=measured, off_head_mm=off_head)
 
 
 def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
     """Whether every measured structure keeps its preferred distance."""
-    return all(c.traversed or c.distance_mm >= policy.rule_of(c).preferred_mm for c in measured)
+    return all(
+        c.traversed or c.contact_allowed or c.distance_mm >= policy.rule_of(c).preferred_mm
+        for c in measured
+    )
 
 
 def _turned(question: Question, search: ClassSearch) -> list[Candidate]:
     """Return a cannula from which a curved needle safely reaches both sides of the midline."""
-    measured = [_measured(question, search.needle, path) for path in turned_paths(question, search)]
+    measured = [_measured(question, search, path) for path in turned_paths(question, search)]
     near, far = measured if len(measured) == 2 else (None, None)
     if near is None or far is None or min(near.margin_mm, far.margin_mm) < 0.0:
         return []
@@ -208,14 +224,17 @@ def _candidate(
 ) -> Candidate:
     """Compare a path by its own worth, and two of one cannula by the worse."""
     both = [first] if second is None else [first, second]
+    contact = search.gate.contact
+    touched = None if contact is None else contact.screw.structure
     forgiven = [tolerance(question, m.path, search.needle, m.clearances) for m in both]
     return Candidate(
         gate=search.gate, needle=search.needle, path=first.path,
         second=None if second is None else second.path,
-        comfortable=all(is_comfortable(m.clearances, question.policy) for m in both),
+        comfortable=all(is_comfortable(m.clearances, question.policy) for m in both)
+        and not search.needle.stays_bent(first.path),
         margin_mm=min(m.margin_mm for m in both),
         tilt_rad=min(math.pi if f is None else f.angle_rad for f in forgiven),
         length_mm=max(path_length_mm(m.path) for m in both),
         obliquity_rad=obliquity_rad(question, first.path),
-        reach_mm=reach_mm(question, search.needle, first.path),
+        reach_mm=reach_mm(question, search.needle, first.path, touched),
     )  # fmt: skip

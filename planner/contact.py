@@ -4,15 +4,19 @@ Its shaft is a round bar as thick as its widest place, so that a needle that sli
 every crest of the thread. Its head is an obstacle like any other, only with no distance required.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from geometry.arrays import Vector, unit
+from geometry.exact import MeshDistance
 from geometry.mesh import TriangleMesh, triangle_mesh
 from planner.anatomy.model import ScrewAxis, Unavailable
 from planner.case import Case, Kind, Structure
+from planner.needles.model import Needle
+from planner.needles.path import Path
 
 NECK_MM = 1.0  # of the shaft, next to the head, still counts as head: it widens there
 THREAD_MM = 1.0  # a mesh that lies further outside the shaft that was read is no straight bar [A]
@@ -70,6 +74,19 @@ def shaft_contact(case: Case, screw: ScrewAxis) -> Contact | Unavailable:
     return Contact(screw=screw, radius_mm=radius + OFF_METAL_MM, head=part)
 
 
+def off_head_mm(contact: Contact, needle: Needle, path: Path) -> float:
+    """Return the least distance of a needle's surface from the screw's head, measured on its mesh.
+
+    It is infinite where there is no head.
+    """
+    if contact.head is None:
+        return math.inf
+    surface = MeshDistance(contact.head.mesh)
+    return min(
+        surface.path(points)[0].distance_mm - radius for points, radius in needle.tubes(path)
+    )
+
+
 def cut_above(
     corners: Float[np.ndarray, "m 3 3"], height: Float[np.ndarray, "m 3"]
 ) -> Float[np.ndarray, "k 3 3"]:
@@ -79,7 +96,9 @@ def cut_above(
     for triangle, high in zip(corners, height, strict=True):
         if high.min() <= 0.0 < high.max():
             ring = _kept(triangle, high)
-            pieces.append(np.array([[ring[0], ring[i], ring[i + 1]] for i in range(1, len(ring) - 1)]))
+            pieces.append(
+                np.array([[ring[0], ring[i], ring[i + 1]] for i in range(1, len(ring) - 1)])
+            )
     return np.concatenate(pieces)
 
 

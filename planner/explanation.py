@@ -41,6 +41,12 @@ def _headline(outcome: Outcome, count: int, goal: str) -> str:
 
 def _best(best: Trajectory) -> str:
     limit = f", limited by {best.limiting_structure}" if best.limiting_structure else ""
+    if best.slide is not None:
+        beside = f"margin {best.slide.margin_beside_mm:.1f} mm to all but the shaft it touches"
+        return (
+            f"The first slides along {best.slide.screw} with {best.needle}: {beside}, limited by "
+            f"{best.slide.limiting_beside}, {best.length_mm:.0f} mm from skin to tip."
+        )
     return (
         f"The first is {best.approach} on the {best.side} with {best.needle}: "
         f"margin {best.margin_mm:.1f} mm{limit}, {best.length_mm:.0f} mm from skin to tip."

@@ -33,7 +33,7 @@ from planner.why_not import explained
 from planner.witness import Site, needed_by
 
 ENDLESS_MM = 400.0
-NOT_IN_PROOFS = "searched, but proof files do not hold the boxes of curved paths"
+NOT_IN_PROOFS = "searched, but proof files do not hold the boxes of bent paths"
 Progress = Callable[[str, float], None]
 
 
@@ -110,9 +110,9 @@ def _planned(
         outcome = Outcome.TARGET_UNREACHABLE
     made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
     unknown = [_unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)]
-    curved = [p for p in proved if p.search.needle.curved is not None]
-    unknown += [_unknown(p.certificate, NOT_IN_PROOFS) for p in curved]
-    return made, [p for p in proved if p not in curved], unknown
+    bent = [p for p in proved if not p.search.in_proofs]
+    unknown += [_unknown(p.certificate, NOT_IN_PROOFS) for p in bent]
+    return made, [p for p in proved if p not in bent], unknown
 
 
 def _unknown(certificate: Certificate, reason: str) -> Unsearched:

@@ -83,7 +83,12 @@ class Choice:
 
 
 def approach_preference(approach: Approach, level: str | None) -> int:
-    """Return 0 for the approach that suits the level best, 2 for the one that suits it least."""
+    """Return 0 for the approach that suits the level best, 2 for the one that suits it least.
+
+    A way along the target's own screw suits every level: a loose screw is followed (DOMAIN D4).
+    """
+    if approach is Approach.ALONG_SCREW:
+        return 0
     upper = level in LEVELS and LEVELS.index(level) < LEVELS.index("T9")
     return (_UPPER if upper else _LOWER).index(approach)
 

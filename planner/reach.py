@@ -34,12 +34,13 @@ def ends_in_target(question: Question, tip: Point) -> bool:
     return not holders or any(holder.contains(tip) for holder in holders)
 
 
-def reach_mm(question: Question, needle: Needle, path: Path) -> float:
+def reach_mm(question: Question, needle: Needle, path: Path, touched: str | None = None) -> float:
     """Return how much deeper a needle could go: straight on beyond the tip, and still be right.
 
     Up to there every depth ends in the target and in bone, keeps every hard limit and is within
     the needle's usable length. Measured on the meshes; rounded down by at most 0.001 mm. It is 0
-    for a path that does not end in the target, or has no room.
+    for a path that does not end in the target, or has no room. The structure ``touched`` is one
+    that the needle slides along: it is not in the way.
     """
     tip, region = path[-1].end_mm, question.region
     if isinstance(region, Unavailable) or not ends_in_target(question, tip):
@@ -51,7 +52,7 @@ def reach_mm(question: Question, needle: Needle, path: Path) -> float:
     through = meant_to_pass(question.prepared.case, question.bone)
     for structure in question.prepared.case.structures:
         required = question.policy.rule_of(structure).hard_mm
-        if required is not None and structure.name not in through:
+        if required is not None and structure.name not in {*through, touched}:
             far = _clear(question, structure, (tip, ahead), far, needle.radius_mm + required)
     return far
 

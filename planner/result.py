@@ -235,6 +235,41 @@ class SecondArc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slide:
+    """How a needle meets the screw that it slides along (DOMAIN 1.3 K1, K6, K7).
+
+    Attributes:
+        screw: Name of the screw, the only thing that the needle may touch.
+        contact_mm: Where the straight needle meets the shaft, on its surface, LPS.
+        contact_share: The same as a share of the shaft, 0 at the head and 1 at the tip.
+        arrival_rad: Angle between the straight needle and the shaft.
+        bevel_hour: Where a bevel's face looks, 0 to 12 o'clock, seen from the hub with 12 to the
+            patient's head: at the metal, so that the tip turns away from it. None without a bevel.
+        slide_mm: From the contact point to the tip, along the shaft.
+        bend_radius_mm: Of the needle's bend; infinite where it is not bent.
+        elastic_radius_mm: The tightest bend from which the needle springs back.
+        margin_beside_mm: The smallest margin to everything but the shaft; its head counts.
+        limiting_beside: What has that margin.
+    """
+
+    screw: str
+    contact_mm: Point
+    contact_share: float
+    arrival_rad: float
+    bevel_hour: float | None
+    slide_mm: float
+    bend_radius_mm: float
+    elastic_radius_mm: float
+    margin_beside_mm: float
+    limiting_beside: str | None
+
+    @property
+    def plastic(self) -> bool:
+        """Whether the needle stays bent: tighter than it springs back from."""
+        return self.bend_radius_mm < self.elastic_radius_mm - 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
     """One path, measured. Points are patient LPS, mm.
 
@@ -243,6 +278,7 @@ class Trajectory:
         tamp: Whether a bone tamp could go there.
         halo_overlap: Share of the needle's last 5 mm in the lucency of the target's screw.
         second_arc: For a curved needle that serves both sides of the midline, the other side.
+        slide: For a path along a screw, how it meets the screw.
         obliquity_rad: Angle between the path and the bone's way from back to front.
         reach_mm: How much deeper the needle could go, straight on: in the target, in bone, within
             its usable length, every hard limit kept.
@@ -275,6 +311,7 @@ class Trajectory:
     cement: CementGuidance | None = None
     tamp: TampAdvice | None = None
     halo_overlap: float | None = None
+    slide: Slide | None = None
 
 
 class Change(StrEnum):

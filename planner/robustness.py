@@ -100,7 +100,7 @@ def tolerance(
     Returns:
         The tolerance, or None if a hard limit is broken already or there is none.
     """
-    margins = [c.margin_mm for c in measured if c.margin_mm is not None]
+    margins = [c.margin_mm for c in measured if c.margin_mm is not None and not c.contact_allowed]
     if not margins or min(margins) < 0.0:
         return None
     error = PROFILES[question.error_profile]
@@ -126,7 +126,7 @@ def _least_ratio(
     """Return a lower bound of slack / (shift + turn rho) over a path, for (shift, turn) weights."""
     entry, tubes = path[0].start_mm, needle.tubes(path)
     best = _kernels.FAR
-    limited = [c for c in measured if c.required_mm is not None]
+    limited = [c for c in measured if c.required_mm is not None and not c.contact_allowed]
     for c in sorted(limited, key=lambda c: c.margin_mm or 0.0):  # the tightest prunes the rest
         structure = question.prepared.case.structure(c.structure, field_name="structure")
         tree = question.prepared.distance(structure).tree
@@ -268,7 +268,7 @@ def breach_probability(
     """
     draws = standard_draws()
     drawn = misplaced(path, question.axes, PROFILES[question.error_profile], draws)
-    counted = [c for c in measured if not c.traversed]
+    counted = [c for c in measured if not c.traversed and not c.contact_allowed]
     parts = _tubes(drawn, path, needle)
 
     def least(clearance: Clearance) -> PerSample:

@@ -1,6 +1,6 @@
 """From a path to a trajectory: everything a person needs to know of it, measured."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +10,7 @@ from geometry.arrays import unit
 from planner.anatomy.model import Pedicle, SacralPedicle, ScrewAxis, Unavailable
 from planner.approach import STRIP_MM, Gate, windows
 from planner.case import Kind, Side
+from planner.contact import Contact
 from planner.errors import RequestError
 from planner.fluoroscopy.view_set import Subject, views_of
 from planner.needles.model import Needle
@@ -21,6 +22,7 @@ from planner.request import Approach
 from planner.result import Clearance, SecondArc, Trajectory
 from planner.robustness import breach_probability, tolerance
 from planner.rules import PathFacts, cautions_of
+from planner.slide import followed, slide_of
 from planner.verify import clearances, first_bone, least_margin
 
 BORDER_MM = 0.01  # a path this near to two windows belongs to both [A]
@@ -31,10 +33,12 @@ def trajectory(
     question: Question, gate: Gate, needle: Needle, path: Path, second: Path | None = None
 ) -> Trajectory:
     """Measure a path of a known class, and that of a second arc from the same cannula."""
-    first = _trajectory(
-        question, needle, path, approach=gate.approach, side=gate.side,
-        technique=gate.technique if len(path) == 1 else "curved",
+    named = len(path) == 1 or gate.contact is not None
+    way = _Way(
+        approach=gate.approach, side=gate.side, technique=gate.technique if named else "curved",
+        contact=gate.contact,
     )  # fmt: skip
+    first = _trajectory(question, needle, path, way)
     if second is None:
         return first
     return replace(first, second_arc=_second(question, needle, first=path, path=second))
@@ -69,24 +73,36 @@ def turn_between(first: Path, second: Path) -> float:
 
 def drawn_trajectory(question: Question, needle: Needle, path: Path) -> Trajectory:
     """Measure a path that somebody drew; approach and side are recognised from where it runs."""
+    contact = followed(question, needle, path)
+    if contact is not None:
+        along = _Way(
+            approach=Approach.ALONG_SCREW, side=contact.screw.side, technique="drawn",
+            contact=contact,
+        )  # fmt: skip
+        return _trajectory(question, needle, path, along)
     approach, side = recognised(question, path, needle.radius_mm)
     technique = "drawn" if approach is not None else "drawn, outside every gate"
-    return _trajectory(question, needle, path, approach=approach, side=side, technique=technique)
+    way = _Way(approach=approach, side=side, technique=technique, contact=None)
+    return _trajectory(question, needle, path, way)
 
 
-def _trajectory(
-    question: Question,
-    needle: Needle,
-    path: Path,
-    *,
-    approach: Approach | None,
-    side: Side | None,
-    technique: str,
-) -> Trajectory:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Way:
+    """What a path is called, and the screw that it may touch."""
+
+    approach: Approach | None
+    side: Side | None
+    technique: str
+    contact: Contact | None
+
+
+def _trajectory(question: Question, needle: Needle, path: Path, way: _Way) -> Trajectory:
+    approach, side, contact = way.approach, way.side, way.contact
     bone = question.bone
     through = meant_to_pass(question.prepared.case, bone)
-    measured = clearances(question.prepared, path, needle, question.policy, through)
+    measured = clearances(question.prepared, path, needle, question.policy, through, contact)
     margin, limiting = least_margin(measured)
+    touched = None if contact is None else contact.screw.structure
     at_bone = first_bone(question.prepared, bone, path)
     entry, tip = path[0].start_mm, path[-1].end_mm
     length = path_length_mm(path)
@@ -95,7 +111,7 @@ def _trajectory(
         rank=0,
         approach=approach,
         side=side,
-        technique=technique,
+        technique=way.technique,
         needle=needle.name,
         entry_skin_mm=entry,
         entry_bone_mm=None if at_bone is None else at_bone[0],
@@ -109,7 +125,7 @@ def _trajectory(
         limiting_structure=limiting,
         reaches_target=ends_in_target(question, tip),
         obliquity_rad=obliquity_rad(question, path),
-        reach_mm=reach_mm(question, needle, path),
+        reach_mm=reach_mm(question, needle, path, touched),
         tolerance=tolerance(question, path, needle, measured),
         breach_probability=breach_probability(question, path, needle, measured),
         views=views,
@@ -120,6 +136,7 @@ def _trajectory(
             )
         ),
         reasons=(),
+        slide=None if contact is None else slide_of(contact, needle, path, measured),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The last word: clearances of a path against every structure, on the original meshes."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from geometry.arrays import Point, frozen
 from geometry.exact import SegmentDistance
 from planner.case import Structure
+from planner.contact import Contact
 from planner.needles.model import Needle
 from planner.needles.path import Path, path_chords
 from planner.policy import Policy
@@ -17,7 +19,12 @@ EQUAL_MM = 1e-5  # margins closer than this limit a path equally
 
 
 def clearances(
-    prepared: PreparedCase, path: Path, needle: Needle, policy: Policy, traversed: frozenset[str]
+    prepared: PreparedCase,
+    path: Path,
+    needle: Needle,
+    policy: Policy,
+    traversed: frozenset[str],
+    contact: Contact | None = None,
 ) -> tuple[Clearance, ...]:
     """Measure a path against every structure of the case.
 
@@ -27,14 +34,30 @@ def clearances(
         needle: The needle; an arc is as thick as its inner needle.
         policy: What is required of each kind.
         traversed: Names of structures the needle is meant to pass through.
+        contact: The screw that it may touch, if it may touch one: no distance is required from it.
 
     Returns:
         One clearance per structure, in the case's order.
     """
-    return tuple(
-        _clearance(prepared, structure, path, needle, policy, structure.name in traversed)
+    touched = None if contact is None else contact.screw.structure
+
+    def required_mm(structure: Structure) -> float | None:
+        return 0.0 if structure.name == touched else policy.rule_of(structure).hard_mm
+
+    measured = (
+        _clearance(
+            prepared, structure, path, needle,
+            None if structure.name in traversed else required_mm(structure),
+        )
         for structure in prepared.case.structures
-    )
+    )  # fmt: skip
+    return tuple(
+        replace(
+            c, traversed=c.structure in traversed, contact_allowed=c.structure == touched,
+            advisory=c.required_mm is None and c.structure not in traversed,
+        )
+        for c in measured
+    )  # fmt: skip
 
 
 def _clearance(
@@ -42,8 +65,7 @@ def _clearance(
     structure: Structure,
     path: Path,
     needle: Needle,
-    policy: Policy,
-    traversed: bool,  # a fact about the structure, passed straight on
+    required: float | None,
 ) -> Clearance:
     surface, before = prepared.distance(structure), 0.0
     found: list[tuple[float, float, SegmentDistance]] = []
@@ -54,7 +76,6 @@ def _clearance(
         found.append((nearest.distance_mm - radius, depth, nearest))
         before += float(steps.sum())
     distance, depth, nearest = min(found, key=lambda one: one[0])
-    required = None if traversed else policy.rule_of(structure).hard_mm
     return Clearance(
         structure=structure.name,
         kind=structure.kind,
@@ -64,8 +85,6 @@ def _clearance(
         at_depth_mm=depth,
         nearest_point_mm=nearest.on_mesh_mm,
         path_point_mm=nearest.on_segment_mm,
-        traversed=traversed,
-        advisory=required is None and not traversed,
         derived=structure.derived is not None,
     )
 

@@ -43,9 +43,9 @@ class _Found:
 def explained(site: Site, blocked: MeasuredClass, certificate: Certificate) -> Certificate:
     """Return the certificate of an infeasible class with what blocks it and what would open it.
 
-    What would open a class of curved paths is not tried.
+    What would open a class of bent paths is not tried.
     """
-    if blocked.search.needle.curved is not None:
+    if not blocked.search.in_proofs:
         return replace(certificate, blocked_by=certificate.limiting_structures)
     trial = Trial(
         gate=blocked.search.gate, needle=blocked.search.needle, policy=site.question.policy
@@ -189,6 +189,8 @@ def _elsewhere(site: Site, trial: Trial) -> Iterator[_Found]:
         gate, best = other.search.gate, other.best
         if other.search.needle != trial.needle or best is None or best.margin_mm < 0.0:
             continue
+        if gate.contact is not None:
+            continue  # it may touch what a trial may not
         found = Witness(
             trial=replace(trial, gate=gate), path=best.path, clearances=best.clearances,
             margin_mm=best.margin_mm,

@@ -117,7 +117,7 @@ def statement_failures(space: Space, request: PlanRequest, proof: Proof) -> Iter
         if stated.count(key) != times:
             yield f"{name}: is in the proof {stated.count(key)} times, not {times}"
         elif (key in claims) != (key in gates):
-            wrong = "has a gate but is unsearched" if key in gates else "has no gate, or is curved"
+            wrong = "has a gate but is unsearched" if key in gates else "has no gate, or is bent"
             yield f"{name}: {wrong}"
         elif key in claims:
             gate, needle = gates[key]
@@ -141,13 +141,17 @@ def _asked(
 ) -> tuple[dict[Key, tuple[Gate, Needle]], set[Key]]:
     """Return the classes that were asked for: those that are proved, and the others.
 
-    The others have no gate, or a curved needle, whose paths proofs do not hold.
+    The others have no gate, or paths that are bent, which proofs do not hold.
     """
     if isinstance(question.region, Unavailable):
         return {}, {*product(request.approaches, request.sides, request.needles)}
     needles = [needle_named(name, field="needles") for name in request.needles]
     classes, _ = gates_for(question, request.approaches, request.sides, needles)
-    gates = {(gate.approach, gate.side, n.name): (gate, n) for gate, n in classes if not n.curved}
+    gates = {
+        (gate.approach, gate.side, n.name): (gate, n)
+        for gate, n in classes
+        if not n.curved and gate.contact is None
+    }
     return gates, {*product(request.approaches, request.sides, request.needles)} - {*gates}
 
 

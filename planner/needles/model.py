@@ -69,6 +69,13 @@ class Needle:
         """
         return self.outer_diameter_mm / (2.0 * YIELD_STRAIN)
 
+    def stays_bent(self, path: Path) -> bool:
+        """Whether a path bends the needle for good: tighter than it springs back from."""
+        return self.curved is None and any(
+            isinstance(piece, Arc) and piece.radius_mm < self.elastic_radius_mm - 1e-6
+            for piece in path
+        )
+
     @property
     def usable_length_mm(self) -> float:
         """Longest skin-to-tip path it can make (DOMAIN 3.2)."""

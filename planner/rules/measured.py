@@ -6,7 +6,7 @@ from planner.anatomy.model import VertebraAnatomy
 from planner.case import HARDWARE, Kind
 from planner.fluoroscopy.view_set import view_cautions
 from planner.lacking import derived_here, missing_here
-from planner.needles.path import path_length_mm
+from planner.needles.path import Arc, path_length_mm
 from planner.question import Question
 from planner.request import ScrewHalo
 from planner.rules.model import DecisionRule, PathFacts, is_above
@@ -59,6 +59,24 @@ def _nearer_than_preferred(facts: PathFacts) -> Iterator[str]:
             yield (
                 f"{c.distance_mm:.1f} mm from {c.structure} ({what}), "
                 f"{c.at_depth_mm:.0f} mm deep: less than the preferred {preferred:.1f} mm"
+            )
+
+
+def _stays_bent(facts: PathFacts) -> Iterator[str]:
+    if facts.needle.stays_bent(facts.path):
+        radius = min(p.radius_mm for p in facts.path if isinstance(p, Arc))
+        yield (
+            f"plastic bend: a radius of {radius:.0f} mm is tighter than the "
+            f"{facts.needle.elastic_radius_mm:.0f} mm from which {facts.needle.name} springs back"
+        )
+
+
+def _touching(facts: PathFacts) -> Iterator[str]:
+    for c in facts.measured:
+        if c.contact_allowed:
+            yield (
+                f"touches {c.structure} on purpose and slides along it: bevel's face on the metal, "
+                "no push against resistance"
             )
 
 
@@ -144,6 +162,16 @@ MEASURED = (
         id="preferred-distance", source="DOMAIN 2.3 [A]",
         words="what comes nearer than its preferred distance is cautioned about",
         on_path=_nearer_than_preferred,
+    ),
+    DecisionRule(
+        id="plastic-bend", source="DOMAIN 3.4 [D]",
+        words="a needle that is bent tighter than it springs back from is told",
+        acts_in="planner.search.along_screw", on_path=_stays_bent,
+    ),
+    DecisionRule(
+        id="contact", source="DOMAIN 1.3 K7 [S3]",
+        words="metal may be touched only where a needle slides along it",
+        acts_in="planner.search.along_screw", on_path=_touching,
     ),
     DecisionRule(
         id="usable-length", source="DOMAIN 3.2 [A]",

@@ -15,7 +15,8 @@ from scipy.spatial import HalfspaceIntersection
 from geometry import _kernels as mesh_kernels
 from geometry.arrays import Point, Points, Rotation, unit
 from geometry.distance_field import ceiling_field
-from geometry.exact import MeshDistance, triangle_tree
+from geometry.exact import triangle_tree
+from geometry.frames import angle_between
 from planner.approach import Gate
 from planner.contact import Contact
 from planner.needles.model import Needle
@@ -31,6 +32,7 @@ MOST_ARRIVAL_RAD = math.radians(20.0)  # DOMAIN 1.3 K7: incidence on metal [A]
 MOST_ASKEW_RAD = math.radians(45.0)  # of the bend from the plane through the shaft's axis [A]
 CONTACT_TO = 2.0 / 3.0  # of the shaft: proximal or middle (DOMAIN 1.3 K1)
 LEAST_SLIDE_MM = 10.0  # beyond the contact point; less is no way along a screw [A]
+LEAST_PARALLEL_MM = 2.0  # of needle that lies along the shaft, beyond its bend [A]
 PLASTIC = 0.5  # of the tightest elastic radius: how tightly a needle is bent for good [A]
 TOLERANCE_MM = 0.25  # gap at which a class counts as closed, unless less is enough
 BUDGET_BOXES = 60_000
@@ -114,16 +116,6 @@ class AlongFamily:
         t = float(_kernels.skin_exit(self.arrays, self.scene.skin.tree, start, step))
         return within + t * ahead
 
-    def off_head_mm(self, path: Path, needle: Needle) -> float:
-        """Return the least distance of a needle's surface from the screw's head, on its mesh."""
-        head = self.contact.head
-        if head is None:
-            return math.inf
-        surface = MeshDistance(head.mesh)
-        return min(
-            surface.path(points)[0].distance_mm - radius for points, radius in needle.tubes(path)
-        )
-
 
 def contact_of(gate: Gate) -> Contact:
     """Return the screw of a gate whose paths slide along one.
@@ -191,10 +183,11 @@ def along_family(
         scene.skin.plane_normal, float(scene.skin.plane_offset_mm), float(needle.usable_length_mm),
         scene.holders or scene.tree, held.field.grid, held.everywhere,
     )  # fmt: skip
-    lean = math.acos(float(gate.axes[2] @ axes[2])) + MOST_ARRIVAL_RAD
+    lean = angle_between(gate.axes[2], axes[2]) + MOST_ARRIVAL_RAD
     along = _kernels.Along(
         contact.radius_mm + needle.radius_mm, float(bend_mm), 0.0,
-        CONTACT_TO * contact.length_mm, LEAST_SLIDE_MM, MOST_ARRIVAL_RAD, MOST_ASKEW_RAD,
+        CONTACT_TO * contact.length_mm, LEAST_SLIDE_MM, LEAST_PARALLEL_MM,
+        MOST_ARRIVAL_RAD, MOST_ASKEW_RAD,
         np.ascontiguousarray(axes @ (gate.origin_mm - head)),
         np.ascontiguousarray(gate.axes @ axes.T), 1.0 + 1.0 / math.cos(lean),
     )  # fmt: skip

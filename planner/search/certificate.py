@@ -1,11 +1,19 @@
 """What a finished search proves about one class, in numbers and in one English sentence."""
 
+import math
+
 from planner.anatomy.model import Unavailable
 from planner.approach import Gate
 from planner.case import Side
 from planner.needles.model import Needle
 from planner.request import Approach
 from planner.result import Certificate, Status
+from planner.search.along_screw import (
+    LEAST_SLIDE_MM,
+    MOST_ARRIVAL_RAD,
+    PLASTIC,
+    contact_of,
+)
 from planner.search.branch_and_bound import SearchResult
 from planner.search.curved import LEAST_BEYOND_GATE_MM, TOLERANCE_MM, CurvedResult
 
@@ -95,6 +103,8 @@ def _statement(
     upper_mm: float,
     limiting: tuple[str, ...],
 ) -> str:
+    if gate.contact is not None:
+        return _statement_along(gate, needle, status, (best_mm, upper_mm), limiting)
     shape = "straight" if needle.curved is None else "curved"
     way = f"{shape} {gate.approach} path on the {gate.side} with {needle.name}"
     scope = "through the gate's window, within its cone and the needle's length"
@@ -110,3 +120,26 @@ def _statement(
         f"Stopped before a proof: of every {way} {scope}, {best}; "
         f"none has more than {upper_mm:.2f} mm.{near}"
     )
+
+
+def _statement_along(
+    gate: Gate,
+    needle: Needle,
+    status: Status,
+    margins_mm: tuple[float | None, float],
+    limiting: tuple[str, ...],
+) -> str:
+    contact, (best_mm, upper_mm) = contact_of(gate), margins_mm
+    way = (
+        f"path along {contact.screw.structure} with {needle.name}, which meets the shaft in its "
+        f"first two thirds at {math.degrees(MOST_ARRIVAL_RAD):.0f} degrees or less, bends to a "
+        f"radius of {needle.elastic_radius_mm:.0f} mm, or {PLASTIC * needle.elastic_radius_mm:.0f} "
+        f"mm if none of those is safe, and slides {LEAST_SLIDE_MM:g} mm or further"
+    )
+    near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
+    apart = "to all but that shaft"
+    if status is Status.INFEASIBLE:
+        return f"No {way}, has a margin above {upper_mm:.3f} mm {apart}: none is safe.{near}"
+    best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
+    stopped = "Stopped before a proof: of every" if status is Status.STOPPED else "Of every"
+    return f"{stopped} {way}, {best} {apart}; none has more than {upper_mm:.2f} mm.{near}"

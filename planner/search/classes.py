@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from planner.approach import Gate
 from planner.needles.model import Needle
+from planner.search.along_screw import AlongFamily, contact_of, scene_at, search_along
 from planner.search.branch_and_bound import SearchResult, climbed, search_family
 from planner.search.curved import (
     TOLERANCE_MM,
@@ -39,8 +40,13 @@ class ClassSearch:
 
     gate: Gate
     needle: Needle
-    family: LineFamily | CurvedFamily | None
+    family: LineFamily | CurvedFamily | AlongFamily | None
     result: SearchResult | CurvedResult | None
+
+    @property
+    def in_proofs(self) -> bool:
+        """Whether proofs can hold it: they know straight lines and empty windows."""
+        return self.needle.curved is None and self.gate.contact is None
 
     @property
     def straight(self) -> tuple[LineFamily, SearchResult] | None:
@@ -75,13 +81,28 @@ def search_classes(
     found: dict[int, ClassSearch] = {}
 
     def one_way(members: list[int]) -> dict[int, ClassSearch]:
-        return _search_way([(i, *gates[i]) for i in members], scene, target, tolerance_mm)
+        way = [(i, *gates[i]) for i in members]
+        if way[0][1].contact is not None:
+            return _search_along(way, scene, target)
+        return _search_way(way, scene, target, tolerance_mm)
 
     with ThreadPoolExecutor(THREADS) as pool:
         for done, searched in enumerate(pool.map(one_way, ways.values()), start=1):
             found.update(searched)
             progress(done / len(ways))
     return tuple(found[i] for i in range(len(gates)))
+
+
+def _search_along(
+    members: list[tuple[int, Gate, Needle]], scene: Scene, target: TargetRegion
+) -> dict[int, ClassSearch]:
+    """Search the classes along one screw, all in the space in which it may be touched."""
+    touching = scene_at(scene, contact_of(members[0][1]))
+    found = {}
+    for i, gate, needle in members:
+        one = search_along(gate, touching, target, needle)
+        found[i] = ClassSearch(gate=gate, needle=needle, family=one.family, result=one.result)
+    return found
 
 
 def _search_way(

@@ -26,7 +26,7 @@ import numba
 import numpy as np
 
 from geometry._kernels import FAR, OPTIONS, segment_query
-from planner.search._kernels.curved import held, outside_target, to_scene
+from planner.search._kernels.curved import held, to_scene
 from planner.search._kernels.lines import ON_EDGE_MM, skin_exit, window_distance
 
 CHORD_RAD = 0.02  # of the chords that stand for the arc; their sagitta is taken off the slack
@@ -38,7 +38,8 @@ class Along(NamedTuple):
     """Where a needle runs along a screw, screw coordinates.
 
     ``rho`` of the slide's axis; ``bend``: R of the arc; ``first``, ``last``: stations of the
-    contact point; ``least``: how far beyond it the tip lies at least; ``steepest`` theta, ``askew``
+    contact point; ``least``: how far beyond it the tip lies at least; ``parallel``: the shortest
+    slide; ``steepest`` theta, ``askew``
     delta: the greatest; ``origin`` (3,), ``axes`` (3, 3): the gate plane, axes as rows;
     ``crossing``: how much further paths lie apart in the gate plane than at one station, at most.
     """
@@ -48,6 +49,7 @@ class Along(NamedTuple):
     first: float
     last: float
     least: float
+    parallel: float
     steepest: float
     askew: float
     origin: np.ndarray
@@ -124,7 +126,7 @@ def gate_point(along, x, point):
 def slide_end(family, along, x):
     """Return the station of a path's tip, or -FAR where it has none."""
     low, high = slide_in_target(family, along, x[0], 0.0)
-    w = max(low, x[1] + max(along.least - to_contact(along, x[2]), 0.0))
+    w = max(low, x[1] + max(along.least - to_contact(along, x[2]), along.parallel))
     point, p = np.empty(3), np.empty(3)
     while w <= high:
         at_station(along, x, w, point)

@@ -95,7 +95,7 @@ def contract(along, x, h, end):
     """
     shortest = to_contact(along, max(x[2] - h[2], 0.0))
     longest = to_contact(along, x[2] + h[2])
-    last = min(along.last + longest, end, end - along.least + longest)
+    last = min(along.last + longest, end - along.parallel, end - along.least + longest)
     if not _set(x, h, 1, along.first + shortest, last):
         return False
     before, after = x[1] - h[1] - along.last, x[1] + h[1] - along.first
@@ -157,8 +157,9 @@ def _witness(family, along, space, x, w, work, q):
 def examine_along(family, space, along, x, h, enough, kept, work, result):
     """Bound the slack of every path of a box from above; -FAR where it holds none.
 
-    The box is cut to what may be paths; ``kept`` (KEPT, 6): surface points handed down, as for ``farthest`` with their station and
-    owner, negative where there is none; the one that bounds least gives way to a better one.
+    The box is cut to what may be paths; ``kept`` (KEPT, 6): surface points handed down,
+    as for ``farthest`` with their station and owner, negative where there is none; the one that
+    bounds least gives way to a better one.
     ``work`` (2, 3): room; ``result``: an upper bound of the middle path's slack, the number to
     halve, the owner of the deciding triangle (or -1).
     """
@@ -168,7 +169,7 @@ def examine_along(family, space, along, x, h, enough, kept, work, result):
     start, end = slide_in_target(family, along, x[0], turned)
     if not contract(along, x, h, end) or _misses_gate(family, along, x, h, point):
         return -FAR
-    slid = max(along.least - to_contact(along, x[2] + h[2]), 0.0)
+    slid = max(along.least - to_contact(along, x[2] + h[2]), along.parallel)
     tip = max(start, x[1] - h[1] + slid)
     if tip > end + ROUNDING_MM:
         return -FAR

@@ -18,7 +18,7 @@ from planner.needles.catalogue import needle_named
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.question import question_of
-from planner.request import Approach, PlanRequest
+from planner.request import BY_WINDOW, Approach, PlanRequest
 from planner.result import Plan, Status
 from planner.target import TargetRegion
 
@@ -90,7 +90,7 @@ def test_no_attack_breaks_a_certificate(
         assert attacked.evolved_mm > best - 1.0
 
 
-@pytest.mark.parametrize("approach", list(Approach))
+@pytest.mark.parametrize("approach", BY_WINDOW)
 def test_a_bound_below_the_best_path_is_broken(
     prepared: PreparedCase, request_: PlanRequest, planned: Plan, approach: Approach
 ) -> None:

@@ -13,7 +13,7 @@ from planner.case import HARDWARE, Side
 from planner.case_io import load_case
 from planner.policy import DEFAULT_POLICY
 from planner.prepared import PreparedCase
-from planner.request import AnteriorBody, Approach
+from planner.request import BY_WINDOW, AnteriorBody, Approach
 from planner.search import _kernels
 from planner.search.branch_and_bound import search_family
 from planner.search.faces import Face
@@ -64,7 +64,7 @@ def _slacks(family: LineFamily, lines: np.ndarray) -> np.ndarray:
     return slack
 
 
-@pytest.fixture(scope="module", params=[(a, s) for a in Approach for s in Side], ids=str)
+@pytest.fixture(scope="module", params=[(a, s) for a in BY_WINDOW for s in Side], ids=str)
 def family(
     request: pytest.FixtureRequest,
     prepared: PreparedCase,

@@ -19,7 +19,7 @@ from planner.needles.path import Arc, Line, path_length_mm
 from planner.planning import scene_of
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
-from planner.request import Approach, PlanRequest, ScrewHalo
+from planner.request import BY_WINDOW, Approach, PlanRequest, ScrewHalo
 from planner.search import _kernels
 from planner.search.branch_and_bound import search_family
 from planner.search.curved import (
@@ -53,7 +53,7 @@ def _family(question: Question, approach: Approach, side: Side, needle: Needle) 
     return curved_family(lines, needle)
 
 
-@pytest.fixture(scope="module", params=[(a, s) for a in Approach for s in Side], ids=str)
+@pytest.fixture(scope="module", params=[(a, s) for a in BY_WINDOW for s in Side], ids=str)
 def family(request: pytest.FixtureRequest, question: Question) -> CurvedFamily:
     approach, side = request.param
     return _family(question, approach, side, NEEDLE)
