@@ -23,6 +23,7 @@ from planner.result import Clearance, SecondArc, Trajectory
 from planner.robustness import breach_probability, tolerance
 from planner.rules import PathFacts, cautions_of
 from planner.slide import followed, slide_of
+from planner.technique import technique_of
 from planner.verify import clearances, first_bone, least_margin
 
 BORDER_MM = 0.01  # a path this near to two windows belongs to both [A]
@@ -33,12 +34,12 @@ def trajectory(
     question: Question, gate: Gate, needle: Needle, path: Path, second: Path | None = None
 ) -> Trajectory:
     """Measure a path of a known class, and that of a second arc from the same cannula."""
-    named = len(path) == 1 or gate.contact is not None
-    way = _Way(
-        approach=gate.approach, side=gate.side, technique=gate.technique if named else "curved",
-        contact=gate.contact,
-    )  # fmt: skip
+    technique = gate.technique if gate.contact is not None else "curved"
+    way = _Way(approach=gate.approach, side=gate.side, technique=technique, contact=gate.contact)
     first = _trajectory(question, needle, path, way)
+    if len(path) == 1 and isinstance(path[0], Line):
+        name = technique_of(question, gate, path[0], first.entry_bone_mm, first.clearances)
+        first = replace(first, technique=name)
     if second is None:
         return first
     return replace(first, second_arc=_second(question, needle, first=path, path=second))
