@@ -105,7 +105,7 @@ def test_a_plan_has_the_names_of_the_contract() -> None:
         "rank", "approach", "side", "technique", "needle", "entry_skin_mm", "entry_bone_mm",
         "tip_mm", "path", "outer_diameter_mm", "length_mm", "depth_to_bone_mm", "clearances",
         "margin_mm", "limiting_structure", "reaches_target", "obliquity_deg", "reach_mm", "tolerance", "breach_probability",
-        "views", "cautions", "reasons", "second_arc", "cement", "tamp", "halo_overlap",
+        "views", "cautions", "reasons", "second_arc", "cement", "tamp", "halo_overlap", "along_screw",
     ]  # fmt: skip
     assert document["certificates"] == [
         {
