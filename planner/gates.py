@@ -6,7 +6,7 @@ from itertools import product
 from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
 from planner.approach import Gate, along_gate, corridor_gate, pedicle_gates
 from planner.case import HARDWARE, Kind, Side
-from planner.contact import shaft_contact
+from planner.contact import Contact, shaft_contact
 from planner.needles.model import Needle
 from planner.question import Question
 from planner.request import BY_WINDOW, Approach
@@ -86,6 +86,25 @@ def _corridor(question: Question, side: Side, needle: Needle) -> Gate | None:
 
 def _along_screw(question: Question, side: Side, needle: Needle) -> Gate | Unavailable:
     """Return the gate of the paths along the target's screw, or why there is none."""
+    contact = _contact(question, side, needle)
+    if isinstance(contact, Unavailable):
+        return contact
+    pedicle = question.pedicle(side)
+    if isinstance(pedicle, Pedicle) and not _below_s1(question):
+        return along_gate(contact, pedicle, needle.radius_mm)
+    corridor = _corridor(question, side, needle)
+    if corridor is not None:
+        return replace(
+            corridor, approach=Approach.ALONG_SCREW, technique="along_screw",
+            window=corridor.uncut, contact=contact,
+        )  # fmt: skip
+    if isinstance(pedicle, Unavailable):
+        return pedicle
+    return Unavailable(reason=f"no bone was found round {contact.screw.structure} to pass through")
+
+
+def _contact(question: Question, side: Side, needle: Needle) -> Contact | Unavailable:
+    """Return the screw that a needle may follow to the target, or why there is none."""
     region = question.region
     screw = region.screw if isinstance(region, TargetRegion) else None
     if screw is None:
@@ -94,21 +113,7 @@ def _along_screw(question: Question, side: Side, needle: Needle) -> Gate | Unava
         return Unavailable(reason=f"{screw.structure} does not lie on the {side}")
     if needle.curved is not None:
         return Unavailable(reason="a needle in a cannula does not bend along a screw")
-    contact = shaft_contact(question.prepared.case, screw)
-    if isinstance(contact, Unavailable):
-        return contact
-    pedicle = question.pedicle(side)
-    if isinstance(pedicle, Pedicle) and not _below_s1(question):
-        return along_gate(contact, pedicle, needle.radius_mm)
-    corridor = _corridor(question, side, needle)
-    if isinstance(pedicle, Unavailable) and corridor is None:
-        return pedicle
-    if corridor is None:
-        return Unavailable(reason=f"no bone was found round {screw.structure} to pass through")
-    return replace(
-        corridor, approach=Approach.ALONG_SCREW, technique="along_screw",
-        window=corridor.uncut, contact=contact,
-    )  # fmt: skip
+    return shaft_contact(question.prepared.case, screw)
 
 
 def _screw_of(question: Question, side: Side) -> ScrewAxis | None:
