@@ -15,7 +15,7 @@ from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
-from planner.request import AnteriorBody, Approach, PlanRequest, ScrewTip
+from planner.request import BY_WINDOW, AnteriorBody, Approach, PlanRequest, ScrewTip
 from planner.trajectory import recognised
 
 NEEDLE = needle_named("15G-bevel-150", field="needle")
@@ -46,7 +46,7 @@ def pedicle(side: Side) -> SacralPedicle:
 
 
 def test_s1_is_entered_by_its_pedicle_and_by_its_ala() -> None:
-    classes, gateless = gates_for(body(), tuple(Approach), tuple(Side), [NEEDLE])
+    classes, gateless = gates_for(body(), BY_WINDOW, tuple(Side), [NEEDLE])
     ways = {(gate.approach, gate.side): gate for gate, _ in classes}
     wanted = (Approach.TRANSPEDICULAR, Approach.EXTRAPEDICULAR)
     assert set(ways) == {(approach, side) for approach in wanted for side in Side}
@@ -77,6 +77,6 @@ def test_a_screw_below_s1_has_a_gate_around_itself() -> None:
     asked = question_of(prepared(), PlanRequest(target=ScrewTip(screw="low")))
     assert not isinstance(asked.region, Unavailable)
     below = replace(asked, region=replace(asked.region, screw=replace(screw, level="S2")))
-    classes, gateless = gates_for(below, tuple(Approach), (Side.LEFT,), [NEEDLE])
+    classes, gateless = gates_for(below, BY_WINDOW, (Side.LEFT,), [NEEDLE])
     assert [gate.technique for gate, _ in classes] == ["sacral_corridor"]
     assert all("below S1" in g.why.reason for g in gateless)
