@@ -261,8 +261,8 @@ def _require_keys(host: str) -> None:
     ring = key_ring(Settings())
     if ring is None or not ring.all():
         raise RequestError(
-            f"{host[:100]!r} can be reached from other machines; set TROCAR_DATA_FOLDER and make a "
-            "key first (trocar keys add NAME), or use 127.0.0.1",
+            f"{host[:100]!r} can be reached from other machines, which needs authentication: set "
+            "TROCAR_DATA_FOLDER and make a key (trocar keys add NAME), or use 127.0.0.1",
             field="host", code="not-loopback",
         )  # fmt: skip
 

@@ -348,15 +348,17 @@ def test_a_plan_is_printed_on_one_page(client: TestClient, plan_url: str) -> Non
     problem(client.get(f"{plan_url}/sheet.pdf", params={"rank": 99}), 404, "rank")
 
 
-def test_the_description_of_the_service_covers_the_contract(client: TestClient) -> None:
+def test_the_description_of_the_service_covers_every_route(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) >= {
-        "/v1/cases", "/v1/cases/{case_id}",
-        "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/cases/{case_id}/plans",
-        "/v1/cases/{case_id}/levels/{level}.png",
-        "/v1/cases/{case_id}/evaluate", "/v1/plan", "/v1/plans/{plan_id}",
-        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
-        "/v1/plans/{plan_id}/markups.mrk.json", "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png",
-        "/v1/plans/{plan_id}/events", "/v1/plans/{plan_id}/proof", "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
+    assert set(paths) == {
+        "/v1/blobs/{sha256}", "/v1/cases", "/v1/cases/{case_id}", "/v1/cases/{case_id}/evaluate",
+        "/v1/cases/{case_id}/levels/{level}.png", "/v1/cases/{case_id}/plans",
+        "/v1/cases/{case_id}/profile",
+        "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/plan", "/v1/plans/{plan_id}",
+        "/v1/plans/{plan_id}/events", "/v1/plans/{plan_id}/markups.mrk.json",
+        "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/proof",
+        "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
+        "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png", "/v1/samples", "/v1/samples/{name}",
+        "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])
