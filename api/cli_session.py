@@ -18,7 +18,7 @@ from api.targets import target_from_short_form
 from planner.case_io import load_case
 from planner.errors import RequestError
 from planner.prepared import PreparedCase
-from planner.session import SessionPlan, plan_session
+from planner.session.planning import SessionPlan, plan_session
 
 
 def named_targets(short_forms: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from api.profiles import ProfileDocument
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
 from api.session_schemas import SessionRequestDocument
 from planner.result import Change, Status, ViewRole
-from planner.session import SessionOutcome
+from planner.session.planning import SessionOutcome
 
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from api.documents import length_mm, plan_document
 from api.guidance_documents import cement_document
-from planner.session import Chosen, Neighbours, SessionPlan
-from planner.spacing import GAP_MM, HUB_DIAMETER_MM, HUB_LENGTH_MM
+from planner.session.planning import Chosen, Neighbours, SessionPlan
+from planner.session.spacing import GAP_MM, HUB_DIAMETER_MM, HUB_LENGTH_MM
 
 SESSION_SCHEMA = "trocar/session/1"
 

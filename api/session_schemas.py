@@ -24,7 +24,7 @@ from api.schemas import (
 from api.targets import require_target
 from planner.errors import RequestError
 from planner.request import CageEnd
-from planner.session import Bilateral, SessionRequest
+from planner.session.planning import Bilateral, SessionRequest
 
 MOST_TARGETS = 10
 

@@ -36,7 +36,7 @@ from planner.planning import evaluate, plan, plan_with_proof
 from planner.prepared import PreparedCase
 from planner.request import TargetSpec
 from planner.result import Plan
-from planner.session import plan_session
+from planner.session.planning import plan_session
 
 _PAUSE_S = 0.1  # between two words about progress
 _Kept = TypeVar("_Kept")

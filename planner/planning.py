@@ -12,7 +12,7 @@ from planner.candidates import MeasuredClass, measured_classes
 from planner.case import Case, Kind
 from planner.explanation import explanation
 from planner.gates import gates_for
-from planner.guidance import guided
+from planner.guidance.told import guided
 from planner.needles.catalogue import needle_named
 from planner.prepared import PreparedCase
 from planner.proof import Proof, Unsearched

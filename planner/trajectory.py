@@ -200,7 +200,7 @@ def recognised(
         pierced = _pierced(pedicle, path)
         if pierced is None or pierced.x < 0.0 or pierced.y < pedicle.outline.bounds[1]:
             continue
-        near = pedicle.outline.distance(pierced) <= STRIP_MM
+        near = pedicle.outline.distance(pierced) <= STRIP_MM + BORDER_MM
         return (Approach.PARAPEDICULAR if near else Approach.EXTRAPEDICULAR), side
     return None, None
 

@@ -13,8 +13,8 @@ import numpy as np
 from planner.anatomy.model import ScrewAxis, Unavailable, VertebraAnatomy
 from planner.anatomy.zones import midline_offset_mm
 from planner.case import HARDWARE
-from planner.cement import stop_surfaces
 from planner.fluoroscopy.views import ct_assumption
+from planner.guidance.cement import stop_surfaces
 from planner.needles.catalogue import needle_named
 from planner.needles.model import HUB_STAND_OFF_MM
 from planner.question import Question

@@ -166,7 +166,7 @@ CLINICAL = (
         words="a screw in the pedicle takes the plain way through it; what it leaves is searched",
     ),
     DecisionRule(
-        id="D3", source="DOMAIN 1.4 [S1]", acts_in="planner.tamp",
+        id="D3", source="DOMAIN 1.4 [S1]", acts_in="planner.guidance.tamp",
         words="no screw or one: a bone tamp may do; screws on both sides: vertebroplasty",
     ),
     DecisionRule(
@@ -211,7 +211,7 @@ CLINICAL = (
         words="where metal leaves no safe path, that is the answer, with reasons",
     ),
     DecisionRule(
-        id="D14", source="DOMAIN 1.4 [S2], [S0]", acts_in="planner.cement",
+        id="D14", source="DOMAIN 1.4 [S2], [S0]", acts_in="planner.guidance.cement",
         words="stop when cement nears the posterior margin, enters canal or foramina, or escapes",
     ),
     DecisionRule(
@@ -219,7 +219,7 @@ CLINICAL = (
         words="where the tip cannot be seen: cone-beam CT", on_path=_unclear_tip,
     ),
     DecisionRule(
-        id="D16", source="DOMAIN 1.4 [S0]", acts_in="planner.cement",
+        id="D16", source="DOMAIN 1.4 [S0]", acts_in="planner.guidance.cement",
         words="cement about a screw must be a cloud around it in AP and in lateral view",
     ),
     DecisionRule(
@@ -254,11 +254,11 @@ CLINICAL = (
         words="metal artefact blurs the hardware", on_case=_artefact,
     ),
     DecisionRule(
-        id="H6", source="DOMAIN 1.6 [S1], [S2], [S0]", acts_in="planner.cement",
+        id="H6", source="DOMAIN 1.6 [S1], [S2], [S0]", acts_in="planner.guidance.cement",
         words="cement must not enter canal or foramina",
     ),
     DecisionRule(
-        id="H7", source="DOMAIN 1.6 [S0]", acts_in="planner.cement",
+        id="H7", source="DOMAIN 1.6 [S0]", acts_in="planner.guidance.cement",
         words="cement escapes into prevertebral veins: vein zones and volume caps",
     ),
     DecisionRule(

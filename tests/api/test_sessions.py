@@ -23,7 +23,7 @@ from api.session_schemas import (
 from api.storage.ledger import State, StoredPlan
 from planner.errors import InputError, RequestError
 from planner.request import CageEnd, CageInterface
-from planner.session import Bilateral
+from planner.session.planning import Bilateral
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
 Run = Callable[..., Result]

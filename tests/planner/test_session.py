@@ -15,7 +15,7 @@ from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, Intent, PlanRequest, ScrewTip
 from planner.result import Outcome, Plan
-from planner.session import (
+from planner.session.planning import (
     BALANCED,
     Bilateral,
     SessionOutcome,
@@ -23,7 +23,7 @@ from planner.session import (
     SessionRequest,
     plan_session,
 )
-from planner.spacing import GAP_MM, bars, nearness
+from planner.session.spacing import GAP_MM, bars, nearness
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
 L3, L2 = AnteriorBody(level="L3"), AnteriorBody(level="L2", intent=Intent.PROPHYLACTIC)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from geometry.segments import polylines_apart
-from planner.joint_choice import joint_choice
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Arc, Line, Path, path_chords
-from planner.spacing import (
+from planner.session.joint_choice import joint_choice
+from planner.session.spacing import (
     GAP_MM,
     HUB_DIAMETER_MM,
     HUB_LENGTH_MM,

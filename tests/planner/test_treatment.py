@@ -15,8 +15,9 @@ from planner.anatomy.halo import halo_radius
 from planner.anatomy.model import VertebraAnatomy
 from planner.case import Kind, Side
 from planner.case_io import load_case
-from planner.cement import cement_guidance, halo_volume_ml, stop_surfaces
-from planner.coverage import MM3_PER_ML, body_space, coverage
+from planner.guidance.cement import cement_guidance, halo_volume_ml, stop_surfaces
+from planner.guidance.coverage import MM3_PER_ML, body_space, coverage
+from planner.guidance.tamp import capsule_ml, tamp_advice
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
 from planner.planning import evaluate
@@ -34,7 +35,6 @@ from planner.request import (
     TargetSpec,
 )
 from planner.result import Trajectory
-from planner.tamp import capsule_ml, tamp_advice
 from planner.target import TargetRegion
 from planner.tip_overlap import halo_overlap
 

@@ -134,20 +134,25 @@ def _walls(edges, x, trust, rows, room, count):
 
 
 @numba.njit(**OPTIONS)
+def _enters(family, x, face):
+    """Whether a line passes a face of the target inwards."""
+    n = family.normals[face]
+    return n[0] * (x[2] - x[0]) + n[1] * (x[3] - x[1]) + n[2] * family.reach < 0.0
+
+
+@numba.njit(**OPTIONS)
 def _model(family, x, witnesses, plane, trust, rows, room):
     """Fill the rows of the linear model about a line: slacks, then rules; return how many."""
     seen = witnesses.shape[0]
-    count = seen + RULES + family.offsets.shape[0]
+    faces = seen + RULES
+    count = faces + family.offsets.shape[0]
     constraints(family, x, witnesses, plane, room[:count])
     constraint_slopes(family, x, witnesses, plane, rows[:count])
     total = seen
     for i in range(seen, count):
-        steepest = 0.0
-        for k in range(4):
-            steepest = max(steepest, abs(rows[i, k]))
-        # The window is kept by its walls, all of those near by, not by the nearest alone; and
-        # the face by which the tip enters the target is kept by definition, whatever the step.
-        if i == seen or (abs(room[i]) < INSET_MM and steepest < 1e-6):
+        # The window is kept by its walls, all of those near by, not by the nearest alone; and no
+        # step breaks a face by which lines enter the target: the tip is where the last is passed.
+        if i == seen or (i >= faces and _enters(family, x, i - faces)):
             continue
         room[total] = max(room[i] - INSET_MM, 0.0)
         for k in range(4):

@@ -12,17 +12,17 @@ from itertools import combinations, product
 
 from planner.anatomy.model import Unavailable
 from planner.case import LEVELS, Case, Side
-from planner.cement import cement_guidance
 from planner.explanation import DISCLAIMER
-from planner.guidance import tips_of
-from planner.joint_choice import joint_choice
+from planner.guidance.cement import cement_guidance
+from planner.guidance.told import tips_of
 from planner.needles.catalogue import needle_named
 from planner.planning import Progress, plan
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
 from planner.request import AnteriorBody, Lesion, PlanRequest
 from planner.result import Plan, Trajectory
-from planner.spacing import Bar, Nearness, bars, collide, nearness
+from planner.session.joint_choice import joint_choice
+from planner.session.spacing import Bar, Nearness, bars, collide, nearness
 from planner.treatment import CementGuidance
 
 BALANCED = 0.5  # least balance at which one needle serves both sides of a body [A]

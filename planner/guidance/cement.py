@@ -15,7 +15,7 @@ from planner.anatomy.model import ScrewAxis, VertebraAnatomy
 from planner.anatomy.slices import frame_along
 from planner.anatomy.zones import POSTERIOR_QUARTER, basivertebral_zone, depth_fraction
 from planner.case import Kind
-from planner.coverage import (
+from planner.guidance.coverage import (
     MM3_PER_ML,
     BodySpace,
     body_space,

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from geometry.arrays import Point
-from planner.cement import cement_guidance
+from planner.guidance.cement import cement_guidance
+from planner.guidance.tamp import tamp_advice
 from planner.needles.catalogue import needle_named
 from planner.question import Question
 from planner.result import Trajectory
-from planner.tamp import tamp_advice
 from planner.tip_overlap import halo_overlap
 
 

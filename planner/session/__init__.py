@@ -1,0 +1,1 @@
+"""Several needles in one session: start with ``planning``."""
