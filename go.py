@@ -268,7 +268,7 @@ def main(command: str, arguments: list[str]) -> int:
     # All cores, with one thread each in the linear algebra: its matrices are tiny.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     become(
-        program(ENVIRONMENT, "python"), "-m", "pytest", "--numprocesses=auto", "--dist=loadgroup",
+        program(ENVIRONMENT, "python"), "-m", "pytest", "--numprocesses=auto", "--dist=loadscope",
         *arguments,
     )  # fmt: skip
 

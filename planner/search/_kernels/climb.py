@@ -181,15 +181,14 @@ def climb(family, space, preferred, x):
         total = _model(family, x, recent, plane, trust, rows, room)
         for k in range(4):
             wish[k] = preferred[k] - x[k]
-        promised, sure = best_step(
-            rows[:total], room[:total], slacks, wish, PREFERENCE, trust, step
-        )
+        promised, _ = best_step(rows[:total], room[:total], slacks, wish, PREFERENCE, trust, step)
         for k in range(4):
             y[k] = x[k] + step[k]
             promised -= PREFERENCE * (step[k] - wish[k]) ** 2
         if promised - worth < GAIN_MM:
+            # In smaller steps fewer of the window's walls, lengthened, are in the way.
             trust *= 0.25
-            if sure or trust < SETTLED_MM:
+            if trust < SETTLED_MM:
                 break
             continue
         _restore(family, plane, y, RESTORATIONS)
