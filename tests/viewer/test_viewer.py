@@ -20,8 +20,6 @@ from api.samples import sample_case
 if TYPE_CHECKING:
     from tests.viewer.conftest import Service
 
-pytestmark = pytest.mark.xdist_group("viewer")
-
 
 def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the page answers
     return page.evaluate(f"(s => {expression})(trocar.model.state)")
