@@ -23,8 +23,8 @@ from planner.result import Plan, Status
 from planner.target import TargetRegion
 
 SAMPLES = Path(__file__).parents[3] / "sample_cases"
-NEEDLES = ["11G-120"]
-BRIEF = Effort(paths=20_000, lineages=2, generations=150, simplex=40, spacing_mm=2.0)
+NEEDLES = ["11G-150"]
+BRIEF = Effort(paths=20_000, lineages=1, generations=100, simplex=40, spacing_mm=2.0)
 # One target of every bundle of real anatomy: halo, narrow pedicles, no skin, ilium, fracture.
 REAL = {
     "lumbar-cage": "screw_halo:screw_L5_R",
