@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from planner import session
 from planner.case import Side
 from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
@@ -15,6 +14,7 @@ from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, Intent, PlanRequest, ScrewTip
 from planner.result import Outcome, Plan
+from planner.session import planning as session
 from planner.session.planning import (
     BALANCED,
     Bilateral,
