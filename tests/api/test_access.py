@@ -181,7 +181,7 @@ def test_pages_of_other_origins_can_neither_read_nor_write(client: TestClient) -
     assert own.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "spine.example"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "spine.example"])  # noqa: S104  they must be refused
 def test_the_service_does_not_start_where_others_can_reach_it_without_keys(
     host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
