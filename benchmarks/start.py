@@ -181,7 +181,7 @@ def _process(copy: Path) -> np.ndarray:
     """Start a process in the copied folder; return its steps (4) by wall and core seconds (2)."""
     environment = {
         **os.environ, "PYTHONPATH": str(copy), "NUMBA_CACHE_DIR": str(copy / "compiled"),
-        "OPENBLAS_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", FIRST_PLAN, str(copy / "sample_cases" / "lumbar-fracture")],

@@ -20,7 +20,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 TARGET = AnteriorBody(level="L3")
 REQUEST = PlanRequest(
     target=TARGET, approaches=(Approach.TRANSPEDICULAR, Approach.EXTRAPEDICULAR),
-    needles=("15G-bevel-150", "15G-120"), max_trajectories=20,
+    needles=("15G-bevel-150", "15G-120"), max_trajectories=8,
 )  # fmt: skip
 BEYOND_MM = 0.1  # a tip up to 0.001 mm outside a face still counts as in the target
 
