@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from geometry import _kernels
 from geometry.arrays import Point, Points, frozen
@@ -89,6 +89,14 @@ class MeshDistance:
     def crossings(self, start: Point, end: Point) -> Float[np.ndarray, " k"]:
         """Return the sorted fractions at which a segment pierces the surface."""
         return _kernels.segment_crossings(self._tree, _writable(start), _writable(end))
+
+    def pierced_by(
+        self, starts: Float[np.ndarray, "n 3"], ends: Float[np.ndarray, "n 3"]
+    ) -> Bool[np.ndarray, " n"]:
+        """Tell of each of many segments whether it pierces the surface."""
+        return _kernels.pierced_by(
+            self._tree, np.ascontiguousarray(starts), np.ascontiguousarray(ends)
+        )
 
     def segment(self, start: Point, end: Point) -> SegmentDistance:
         """Return the smallest signed distance between a segment and the surface."""

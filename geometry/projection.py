@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from shapely import MultiPolygon, Polygon
 
 from geometry import _kernels
 from geometry.arrays import Faces, Point, Points, Rotation, Vector, frozen, frozen_indices, unit
 from geometry.mesh import TriangleMesh
 
+FREE, BLOCKED, UNSURE = _kernels.FREE, _kernels.BLOCKED, _kernels.UNSURE
 _POLE = 1e-9  # sine below which "up" along superior means nothing
 
 
@@ -170,18 +171,14 @@ class Shadows:
     half: float
     blocked: Bool[np.ndarray, "n r r"]
 
-    def shares(
-        self,
-        weights: Float[np.ndarray, " n"],
-        directions: Float[np.ndarray, "k 3"],
-        isocentre_mm: Point,
-        source_to_isocentre_mm: float,
-    ) -> Float[np.ndarray, " k"]:
-        """Return the summed weight of the points that are hidden, for each of many beams."""
-        return _kernels.blocked_shares(
-            self.blocked, self.points_mm, weights, self.axes, self.half,
-            np.ascontiguousarray(directions), isocentre_mm, source_to_isocentre_mm,
-        )  # fmt: skip
+    def seen_from(self, sources_mm: Points) -> UInt8[np.ndarray, "n p"]:
+        """Return FREE, BLOCKED or UNSURE for the line from each source through each point.
+
+        A line is unsure where it runs within a cell of an outline: only tracing it tells.
+        """
+        return _kernels.look_up(
+            self.blocked, self.points_mm, self.axes, self.half, np.ascontiguousarray(sources_mm)
+        )
 
 
 def shadows(

@@ -8,19 +8,21 @@ from geometry._kernels.grid import Grid, fill_grid, fill_level, flood_signs, int
 from geometry._kernels.inside import contains, farthest_on_segment, winding_number
 from geometry._kernels.many import least_ratio, many_distances
 from geometry._kernels.options import OPTIONS
-from geometry._kernels.query import point_query, segment_crossings, segment_query
-from geometry._kernels.raster import add_chords, blocked_lines, blocked_shares
+from geometry._kernels.query import pierced_by, point_query, segment_crossings, segment_query
+from geometry._kernels.raster import BLOCKED, FREE, UNSURE, add_chords, blocked_lines, look_up
 from geometry._kernels.trace import trace_lines
 from geometry._kernels.tree import FAR, Tree, build_nodes, build_order, node_slack
 
 __all__ = [
+    "BLOCKED",
     "FAR",
+    "FREE",
     "OPTIONS",
+    "UNSURE",
     "Grid",
     "Tree",
     "add_chords",
     "blocked_lines",
-    "blocked_shares",
     "build_nodes",
     "build_order",
     "contains",
@@ -30,8 +32,10 @@ __all__ = [
     "flood_signs",
     "interpolate",
     "least_ratio",
+    "look_up",
     "many_distances",
     "node_slack",
+    "pierced_by",
     "point_query",
     "segment_crossings",
     "segment_query",

@@ -190,3 +190,12 @@ def segment_crossings(tree, a, b):
             hits[i] = s
             found += 1
     return hits[:found].copy()
+
+
+@numba.njit(**OPTIONS)
+def pierced_by(tree, starts, ends):
+    """Tell of each of many segments whether it pierces a triangle of the tree."""
+    pierced = np.empty(starts.shape[0], dtype=np.bool_)
+    for i in range(starts.shape[0]):
+        pierced[i] = segment_crossings(tree, starts[i], ends[i]).shape[0] > 0
+    return pierced

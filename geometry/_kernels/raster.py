@@ -9,6 +9,7 @@ from geometry._kernels.options import OPTIONS
 
 NEAR = 1e-9  # mm; a corner this near to the plane of no projection counts as on it
 EDGE_ON = 1e-9  # cosine below which a ray runs along a face and crosses nothing
+FREE, BLOCKED, UNSURE = 0, 1, 2
 
 
 @numba.njit(**OPTIONS)
@@ -26,6 +27,16 @@ def _span(a, b, c, half, cell, cells):
     first = max(0, math.ceil((low + half) / cell - 0.5))
     last = min(cells - 1, math.floor((high + half) / cell - 0.5))
     return first, last
+
+
+@numba.njit(**OPTIONS)
+def _cut(start, stop, slope, level):
+    """The part of [start, stop] in which ``slope x + level`` is not negative; empty if reversed."""
+    if slope > 0.0:
+        return max(start, -level / slope), stop
+    if slope < 0.0:
+        return start, min(stop, -level / slope)
+    return (start, stop) if level >= 0.0 else (start, start - 1.0)
 
 
 @numba.njit(**OPTIONS)
@@ -67,38 +78,46 @@ def blocked_lines(vertices, faces, closed, points, frame, half, out):
             wx, wy, ww = ay * bw - aw * by, aw * bx - ax * bw, ax * by - ay * bx
             for row in range(low, high + 1):
                 y = (row + 0.5) * cell - half
-                for column in range(left, right + 1):
-                    x = (column + 0.5) * cell - half
-                    p = x * ux + y * uy + uw
-                    q = x * vx + y * vy + vw
-                    r = x * wx + y * wy + ww
-                    if (p >= 0.0 and q >= 0.0 and r >= 0.0) or (p <= 0.0 and q <= 0.0 and r <= 0.0):
+                p, q, r = y * uy + uw, y * vy + vw, y * wy + ww
+                for way in (1.0, -1.0):
+                    start, stop = _cut(-half, half, way * ux, way * p)
+                    start, stop = _cut(start, stop, way * vx, way * q)
+                    start, stop = _cut(start, stop, way * wx, way * r)
+                    first = max(left, math.ceil((start + half) / cell - 0.5))
+                    last = min(right, math.floor((stop + half) / cell - 0.5))
+                    for column in range(first, last + 1):
                         out[k, row, column] = True
 
 
 @numba.njit(**OPTIONS)
-def blocked_shares(blocked, points, weights, frame, half, beams, isocentre, source_distance):
-    """Return, for every beam, the weight of the points whose line from the source is blocked.
+def look_up(blocked, points, frame, half, sources):
+    """Return, for every source (row) and point, FREE, BLOCKED or UNSURE, shape (k, n).
 
-    ``blocked`` is what ``blocked_lines`` marked for these points and this frame. A line outside
-    the raster takes the nearest cell.
+    ``blocked`` is what ``blocked_lines`` marked for these points and this frame. A line is unsure
+    where the cells next to its own do not all say the same, and outside the raster.
     """
     cells = blocked.shape[1]
     scale = cells / (2.0 * half)
-    shares = np.zeros(beams.shape[0])
-    for b in range(beams.shape[0]):
+    found = np.empty((sources.shape[0], points.shape[0]), dtype=np.uint8)
+    for b in range(sources.shape[0]):
         for k in range(points.shape[0]):
-            dx = points[k, 0] - isocentre[0] + source_distance * beams[b, 0]
-            dy = points[k, 1] - isocentre[1] + source_distance * beams[b, 1]
-            dz = points[k, 2] - isocentre[2] + source_distance * beams[b, 2]
+            dx = points[k, 0] - sources[b, 0]
+            dy = points[k, 1] - sources[b, 1]
+            dz = points[k, 2] - sources[b, 2]
             x = frame[0, 0] * dx + frame[0, 1] * dy + frame[0, 2] * dz
             y = frame[1, 0] * dx + frame[1, 1] * dy + frame[1, 2] * dz
             w = frame[2, 0] * dx + frame[2, 1] * dy + frame[2, 2] * dz
-            column = min(max(int((x / w + half) * scale), 0), cells - 1)
-            row = min(max(int((y / w + half) * scale), 0), cells - 1)
-            if blocked[k, row, column]:
-                shares[b] += weights[k]
-    return shares
+            column = math.floor((x / w + half) * scale)
+            row = math.floor((y / w + half) * scale)
+            if min(row, column) < 1 or max(row, column) > cells - 2:
+                found[b, k] = UNSURE
+                continue
+            around = 0
+            for i in range(row - 1, row + 2):
+                for j in range(column - 1, column + 2):
+                    around += blocked[k, i, j]
+            found[b, k] = FREE if around == 0 else BLOCKED if around == 9 else UNSURE
+    return found
 
 
 @numba.njit(**OPTIONS)

@@ -190,6 +190,19 @@ class CArm:
             source_to_detector_mm=plane.source_to_detector_mm,
         )  # fmt: skip
 
+    def cones_each(
+        self, beams: Points, isocentre_mm: Point, position: PatientPosition
+    ) -> tuple[Points, Float[np.ndarray, " n"]]:
+        """Return the sources and source-to-detector distances of the cones of many beams, mm."""
+        reach = np.tile([self.source_to_isocentre_mm, self.source_to_detector_mm], (len(beams), 1))
+        if self.lateral is not None:
+            by_lateral = ~self.planes[0].reaches_each(beams, position)
+            by_lateral &= self.lateral.reaches_each(beams, position)
+            reach[by_lateral] = (
+                self.lateral.source_to_isocentre_mm, self.lateral.source_to_detector_mm,
+            )  # fmt: skip
+        return isocentre_mm - reach[:, :1] * beams, reach[:, 1]
+
     def reaches(self, beam: Vector, position: PatientPosition) -> bool:
         """Tell whether the beam's console angles lie within a plane's ranges, ends included."""
         return bool(self.reaches_each(beam[None], position)[0])

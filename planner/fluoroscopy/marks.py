@@ -163,7 +163,12 @@ def covered(
     source = beam.source_mm
     reach = beam.source_to_detector_mm / ((points - source) @ beam.direction)
     ends = source + reach[:, None] * (points - source)
-    return np.array(
-        [any(len(metal.crossings(source, end)) > 0 for metal in hardware) for end in ends],
-        dtype=np.bool_,
-    )
+    return meets(hardware, np.tile(source, (len(points), 1)), ends)
+
+
+def meets(hardware: Sequence[MeshDistance], starts: Points, ends: Points) -> Bool[np.ndarray, " n"]:
+    """Tell of each of many segments whether it meets metal."""
+    met = np.zeros(len(starts), dtype=np.bool_)
+    for metal in hardware:
+        met[~met] = metal.pierced_by(starts[~met], ends[~met])
+    return met

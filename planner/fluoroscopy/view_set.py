@@ -19,6 +19,7 @@ from planner.fluoroscopy.marks import WALL_ALONE, Marks, hidden_by, marks_of
 from planner.fluoroscopy.throw_off import (
     STEP_DEG,
     Found,
+    Screen,
     Zone,
     ap_zone,
     lateral_zone,
@@ -86,13 +87,12 @@ class Subject:
 
 def views_of(subject: Subject) -> tuple[View, ...]:
     """Return every view of a path: along and across it, along the screw, true, and thrown off."""
-    metal = subject.prepared.given.of_kind(*HARDWARE)
+    metal = _metal(subject.prepared)
     bone = subject.prepared.bone(subject.prepared.given.structure(subject.bone))
     marks = marks_of(subject.path, subject.region, bone, subject.axes)
-    distances = [subject.prepared.distance(structure) for structure in metal]
 
     def measured(view: View, nearby: float | None = None) -> View:
-        return _measured(subject, distances, marks, view, nearby)
+        return _measured(subject, metal, marks, view, nearby)
 
     thrown = list(_thrown_off(subject, marks)) if metal else []
     nearby = {true_role: found.true_nearby for true_role, _, found in thrown}
@@ -121,7 +121,7 @@ def _least_hidden(subject: Subject, marks: Marks, zone_about: ZoneAbout) -> Foun
 
     What the anatomy's points are blocked by is kept with the case: it is the same for all paths.
     """
-    metal = [s.mesh for s in subject.prepared.given.of_kind(*HARDWARE)]
+    metal = _metal(subject.prepared)
     key = ("shadows", marks.anatomy_mm.tobytes(), subject.axes.tobytes())
 
     def blocked() -> dict[ZoneAbout, Shadows]:
@@ -129,10 +129,17 @@ def _least_hidden(subject: Subject, marks: Marks, zone_about: ZoneAbout) -> Foun
         return {about: shadows_of(metal, marks.anatomy_mm, about(subject.axes)) for about in both}
 
     zone, anatomy = zone_about(subject.axes), subject.prepared.kept(key, blocked)
+    screen = Screen(
+        metal=metal, tip=shadows_of(metal, marks.tip_mm, zone), anatomy=anatomy[zone_about]
+    )
     return throw_off(
-        zone, marks, (shadows_of(metal, marks.tip_mm, zone), anatomy[zone_about]),
+        zone, marks, screen,
         needle=subject.direction, c_arm=subject.c_arm, position=subject.position,
     )  # fmt: skip
+
+
+def _metal(prepared: PreparedCase) -> tuple[MeshDistance, ...]:
+    return tuple(prepared.distance(structure) for structure in prepared.given.of_kind(*HARDWARE))
 
 
 def _searched(subject: Subject, role: ViewRole, found: Found) -> View:
@@ -154,7 +161,7 @@ def _plain_views(subject: Subject) -> Iterator[View]:
 
 def _measured(
     subject: Subject,
-    metal: list[MeshDistance],
+    metal: tuple[MeshDistance, ...],
     marks: Marks,
     view: View,
     nearby: float | None,

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from jaxtyping import Float
 
 from geometry.arrays import Points, Vector, frozen, unit
+from geometry.exact import MeshDistance
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.projection import (
+    BLOCKED,
+    FREE,
+    UNSURE,
     ConeBeam,
     chord_lengths,
     outlined,
@@ -194,13 +198,36 @@ def test_a_line_is_in_shadow_exactly_where_a_beam_along_it_is_covered(
         assert found.blocked[k, row, column] == any(crossed)
 
 
-def test_shares_add_up_the_points_whose_ray_from_the_source_is_blocked() -> None:
+def test_what_is_sure_of_a_line_is_so_and_only_outlines_are_unsure(
+    rng: np.random.Generator,
+) -> None:
     plate = meshed(trimesh.creation.box(extents=[40.0, 2.0, 40.0]))
     plate = triangle_mesh(plate.vertices + np.array([-20.0, 30.0, 0.0]), plate.faces)
     points = np.array([[-10.0, 0.0, 0.0], [10.0, 0.0, 0.0]])
     found = shadows([plate], points, np.eye(3)[[0, 2, 1]], half=1.2, cells=200)
-    share = found.shares(
-        np.array([0.7, 0.3]), np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0], [0.8, 0.6, 0.0]]),
-        np.zeros(3), 700.0,
-    )  # fmt: skip
-    np.testing.assert_allclose(share, [0.7, 0.7, 0.0], atol=1e-12)
+    beams = rng.normal(size=(300, 3)) * [0.4, 0.0, 0.4] + rng.choice([-1.0, 1.0], (300, 1)) * [
+        [0.0, 1.0, 0.0]
+    ]
+    sources = -700.0 * beams / np.linalg.norm(beams, axis=1, keepdims=True)
+    seen, solid = found.seen_from(sources), MeshDistance(plate)
+    for k, point in enumerate(points):
+        met = solid.pierced_by(sources, sources + 2.0 * (point - sources))
+        sure = seen[:, k] != UNSURE
+        assert 0.8 < sure.mean() < 1.0
+        assert {FREE, BLOCKED} <= set(seen[sure, k])
+        np.testing.assert_array_equal(seen[sure, k] == BLOCKED, met[sure])
+
+
+def test_a_line_outside_the_raster_is_unsure() -> None:
+    points = np.zeros((1, 3))
+    found = shadows([BOX], points, np.eye(3)[[0, 2, 1]], half=1.2, cells=20)
+    beyond = found.seen_from(-700.0 * np.array([[0.8, 0.6, 0.0]]))
+    assert beyond.tolist() == [[UNSURE]]
+
+
+def test_segments_are_pierced_where_they_are_crossed(rng: np.random.Generator) -> None:
+    solid = MeshDistance(RING)
+    starts, ends = rng.uniform(-25.0, 25.0, (2, 400, 3))
+    crossed = [len(solid.crossings(a, b)) > 0 for a, b in zip(starts, ends, strict=True)]
+    np.testing.assert_array_equal(solid.pierced_by(starts, ends), crossed)
+    assert 0.02 < np.mean(crossed) < 0.98
