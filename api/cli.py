@@ -13,7 +13,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from api import DISCLAIMER, cli_keys
+from api import DISCLAIMER, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
 from api.cli_files import announce, read_request, refusals, write_check, write_plan
@@ -268,6 +268,7 @@ def _require_keys(host: str) -> None:
 
 
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_cohort.app, name="cohort")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from geometry.arrays import Point, Points, Vector, frozen, unit
 from geometry.mesh import TriangleMesh
-from phantom.implicit import evaluated
+from phantom.implicit import Field, evaluated
 from phantom.loft import Amounts, Rings, course, lofted, tube
 from phantom.morphometry import PHANTOM_LEVELS
 from phantom.spine import PlacedVertebra
@@ -16,6 +16,7 @@ from planner.case import Side
 
 ROD_DIAMETER_MM = 5.5
 SEAT_BEHIND_HEAD_MM = 8.5
+HEAD_MM = 14.8  # from the shaft to the tulip's top
 _TULIP_RADIUS_MM = 6.3
 _PITCH_MM = 2.75
 _CANAL_CLEARANCE_MM = 0.3
@@ -153,7 +154,7 @@ def screw_mesh(screw: Screw, *, segments: int = 18) -> TriangleMesh:
         (length - 2.5, core), (length - 0.6, 0.95 * radius), (length + 0.4, 4.0),
         (length + 1.6, _TULIP_RADIUS_MM - 0.6), (length + 2.2, _TULIP_RADIUS_MM),
         (length + 8.0, _TULIP_RADIUS_MM), (length + 14.2, _TULIP_RADIUS_MM),
-        (length + 14.8, _TULIP_RADIUS_MM - 0.6),
+        (length + HEAD_MM, _TULIP_RADIUS_MM - 0.6),
     ]  # fmt: skip
     heights = np.concatenate([steps, [height for height, _ in head]])
     radii = np.concatenate([shaft, [np.full(segments, value) for _, value in head]])
@@ -172,30 +173,28 @@ def _turned(
     return origin + heights[:, None, None] * axis + radii[:, :, None] * spokes
 
 
-def halo_mesh(
-    vertebra: PlacedVertebra, screw: Screw, *, thickness_mm: tuple[float, float]
-) -> TriangleMesh:
+def halo_mesh(bone: Field, screw: Screw, *, thickness_mm: tuple[float, float]) -> TriangleMesh:
     """Return the outer surface of the lucency around a loose screw's shaft (closed, solid).
 
     It is thinnest in the middle of the shaft and widest at tip and head, as a screw that wipes
     from side to side leaves it, and it ends short of the cortex.
 
     Args:
-        vertebra: The bone it lies in.
+        bone: Field, at patient points, of the bone it lies in.
         screw: The loose screw.
         thickness_mm: Radial thickness at the middle and at the ends.
     """
     middle, ends = thickness_mm
     radius = 0.5 * screw.diameter_mm
     inside = evaluated(
-        vertebra.distance, screw.head + np.linspace(0, 1, 200)[:, None] * (screw.tip - screw.head)
+        bone, screw.head + np.linspace(0, 1, 200)[:, None] * (screw.tip - screw.head)
     )
     start = float(np.argmax(inside < -0.8)) / 199.0 * screw.length_mm
     heights = np.linspace(start, screw.length_mm, 34)
     share = np.abs(2.0 * (heights - start) / (screw.length_mm - start) - 1.0) ** 1.5
     wanted = middle + (ends - middle) * share
     shafts = _turned(screw.head, screw.axis, heights, np.full((34, 24), radius))
-    room = -evaluated(vertebra.distance, shafts.reshape(-1, 3)).reshape(34, 24) - 0.4
+    room = -evaluated(bone, shafts.reshape(-1, 3)).reshape(34, 24) - 0.4
     layer = np.minimum(wanted[:, None], np.maximum(room, 0.3))
     radii = radius + layer
     end = ends * np.array([0.5, 0.85, 0.98])

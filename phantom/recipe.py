@@ -8,9 +8,15 @@ import numpy as np
 
 from geometry.arrays import Points
 from geometry.mesh import TriangleMesh, triangle_mesh
-from phantom.hardware import Screw, halo_mesh, placed_screw, rod_line, rod_mesh, screw_mesh
+from phantom.cages import CagePlacement, placed_cage
+from phantom.hardware import HEAD_MM, Screw, halo_mesh, placed_screw, rod_line, rod_mesh, screw_mesh
+from phantom.implicit import Field
 from phantom.loft import Course, tube
+from phantom.operated import OPERATIONS
+from phantom.pelvis import ILIUM, S1, Pelvis, pelvic_meshes, pelvic_screw, pelvis_below
 from phantom.spine import (
+    STRAIGHT,
+    Deformity,
     PlacedVertebra,
     Spine,
     bone_meshes,
@@ -34,7 +40,7 @@ class Placement:
     """One pedicle screw that a recipe asks for.
 
     Attributes:
-        level: Its vertebra.
+        level: Its vertebra, or ``S1`` or ``ilium`` in a recipe with a pelvis.
         side: The patient's side.
         size_mm: Diameter and length; the level's usual screw when not given.
         halo_mm: Radial thickness of the lucency at mid-shaft and at the ends, for a loose screw.
@@ -44,6 +50,24 @@ class Placement:
     side: Side
     size_mm: tuple[float, float] | None = None
     halo_mm: tuple[float, float] | None = None
+
+    @property
+    def pelvic(self) -> bool:
+        """Whether it lies in the sacrum or an ilium."""
+        return self.level in {S1, ILIUM}
+
+    @property
+    def name(self) -> str:
+        """Name of its structure."""
+        return f"screw_{self.level}_{LETTER[self.side]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operated:
+    """What was taken from a vertebra: a name of ``phantom.operated.OPERATIONS`` that only cuts."""
+
+    level: str
+    operation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +88,12 @@ class Recipe:
         levels: Neighbouring levels, cranial first.
         screws: The screws; sides with two or more get a rod.
         fractures: Collapsed bodies.
+        cages: Cages, each sunk into a neighbour.
+        operated: What earlier operations took away.
+        pelvis: Draw the sacrum below L5; the ilia too if a screw lies in one.
         scale: Factor on every anatomical length, 0.9 to 1.1 for sex and stature.
+        pedicle_width: Factor on the pedicles' width, on top of the scale.
+        deformity: A curve on top of the usual sagittal one.
         seed: Settles every random deviation.
         resolution_mm: Grid for the bones.
     """
@@ -74,13 +103,20 @@ class Recipe:
     levels: tuple[str, ...]
     screws: tuple[Placement, ...] = ()
     fractures: tuple[Fracture, ...] = ()
+    cages: tuple[CagePlacement, ...] = ()
+    operated: tuple[Operated, ...] = ()
+    pelvis: bool = False
     scale: float = 1.0
+    pedicle_width: float = 1.0
+    deformity: Deformity = STRAIGHT
     seed: int = 1
     resolution_mm: float = 1.15
 
     def __post_init__(self) -> None:
         wanted = {p.level for p in self.screws} | {f.level for f in self.fractures}
-        missing = sorted(wanted - set(self.levels))
+        wanted |= {o.level for o in self.operated} | {c.above for c in self.cages}
+        pelvic = {S1, ILIUM} if self.pelvis else set()
+        missing = sorted(wanted - set(self.levels) - pelvic)
         if missing:
             raise ValueError(f"{', '.join(missing)} not among the levels {', '.join(self.levels)}")
         if not 0.5 <= self.resolution_mm <= 2.5:
@@ -157,28 +193,31 @@ def command(recipe: Recipe) -> str:
     return words
 
 
-def build_case(recipe: Recipe) -> PhantomCase:
-    """Build the case of a recipe; the same recipe gives the same numbers every time."""
+def skeleton(recipe: Recipe) -> tuple[Spine, Pelvis | None, dict[Placement, Screw]]:
+    """Return what a recipe stands on, without any mesh: spine, pelvis and the screws placed.
+
+    Raises:
+        ValueError: If a screw does not fit its bone.
+    """
     column = spine(
         recipe.levels,
         seed=recipe.seed,
         scale=recipe.scale,
         height_loss={f.level: f.height_loss for f in recipe.fractures},
+        pedicle_width=recipe.pedicle_width,
+        deformity=recipe.deformity,
     )
-    screws = {
-        placement: placed_screw(
-            column.at(placement.level),
-            placement.side,
-            seed=recipe.seed,
-            size_mm=placement.size_mm,
-        )
-        for placement in recipe.screws
-    }
-    structures = [*_bones(recipe, column), *_hardware(column, screws)]
-    structures += _soft_parts(column, seed=recipe.seed)
-    findings = {
-        f.level: {"height_loss_percent": round(100.0 * f.height_loss, 1)} for f in recipe.fractures
-    }
+    pelvis = pelvis_below(column, seed=recipe.seed, scale=recipe.scale) if recipe.pelvis else None
+    screws = {placement: _placed(recipe, column, pelvis, placement) for placement in recipe.screws}
+    return column, pelvis, screws
+
+
+def build_case(recipe: Recipe) -> PhantomCase:
+    """Build the case of a recipe; the same recipe gives the same numbers every time."""
+    column, pelvis, screws = skeleton(recipe)
+    structures = [*_bones(recipe, column, pelvis), *_hardware(recipe, column, pelvis, screws)]
+    structures += _soft_parts(column, pelvis, screws, seed=recipe.seed)
+    findings = _findings(recipe)
     case = Case(
         name=recipe.title,
         structures=tuple(structures),
@@ -211,36 +250,91 @@ def _structure(
     )
 
 
-def _bones(recipe: Recipe, column: Spine) -> list[Structure]:
-    meshes = bone_meshes(column, resolution_mm=recipe.resolution_mm)
-    return [_structure(level, Kind.VERTEBRA, mesh, level=level) for level, mesh in meshes.items()]
+def _findings(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Return what a report would say about levels: height lost, what was taken away."""
+    findings: dict[str, dict[str, Any]] = {
+        f.level: {"height_loss_percent": round(100.0 * f.height_loss, 1)} for f in recipe.fractures
+    }
+    for one in recipe.operated:
+        taken = "facets_removed" if one.operation == "facets_removed" else "lamina_removed"
+        findings.setdefault(one.level, {})[taken] = True
+    return findings
 
 
-def _hardware(column: Spine, screws: dict[Placement, Screw]) -> list[Structure]:
+def _placed(recipe: Recipe, column: Spine, pelvis: Pelvis | None, placement: Placement) -> Screw:
+    if pelvis is not None and placement.pelvic:
+        return pelvic_screw(pelvis, placement.level, placement.side, placement.size_mm)
+    vertebra = column.at(placement.level)
+    return placed_screw(vertebra, placement.side, seed=recipe.seed, size_mm=placement.size_mm)
+
+
+def _cut_fields(recipe: Recipe, column: Spine) -> dict[str, Field]:
+    """Return the fields of the bones that something was taken from, by level."""
+    fields: dict[str, Field] = {}
+    for one in recipe.operated:
+        fields[one.level] = OPERATIONS[one.operation](column.at(one.level).shape)
+    for placement in recipe.cages:
+        cage = placed_cage(column, placement)
+        below = recipe.levels[recipe.levels.index(placement.above) + 1]
+        for level in (placement.above, below):
+            vertebra = column.at(level)
+            bone = fields.get(level, vertebra.shape.distance)
+            fields[level] = cage.bedded(bone, vertebra.pose)
+    return fields
+
+
+def _bones(recipe: Recipe, column: Spine, pelvis: Pelvis | None) -> list[Structure]:
+    changed = _cut_fields(recipe, column)
+    meshes = bone_meshes(column, resolution_mm=recipe.resolution_mm, changed=changed)
+    bones = [_structure(level, Kind.VERTEBRA, mesh, level=level) for level, mesh in meshes.items()]
+    if pelvis is None:
+        return bones
+    with_ilia = any(placement.level == ILIUM for placement in recipe.screws)
+    sacrum, ilia = pelvic_meshes(pelvis, column.vertebrae[-1], with_ilia=with_ilia)
+    bones.append(_structure("sacrum", Kind.SACRUM, sacrum, level=S1))
+    for side, mesh in ilia.items():
+        bones.append(_structure(f"ilium_{LETTER[side]}", Kind.ILIUM, mesh, side=side))
+    return bones
+
+
+def _hardware(
+    recipe: Recipe, column: Spine, pelvis: Pelvis | None, screws: dict[Placement, Screw]
+) -> list[Structure]:
     found = []
     for placement, screw in screws.items():
-        level, side = screw.level, screw.side
-        tag = f"{level}_{LETTER[side]}"
+        level = None if placement.level == ILIUM else placement.level
+        side = screw.side
         body = screw_mesh(screw)
-        found.append(_structure(f"screw_{tag}", Kind.SCREW, body, level=level, side=side))
+        found.append(_structure(placement.name, Kind.SCREW, body, level=level, side=side))
         if placement.halo_mm:
-            halo = halo_mesh(column.at(level), screw, thickness_mm=placement.halo_mm)
-            found.append(_structure(f"halo_{tag}", Kind.HALO, halo, level=level, side=side))
+            bone = (
+                pelvis.field(placement.level, side)
+                if pelvis is not None and placement.pelvic
+                else column.at(placement.level).distance
+            )
+            halo = halo_mesh(bone, screw, thickness_mm=placement.halo_mm)
+            name = placement.name.replace("screw", "halo")
+            found.append(_structure(name, Kind.HALO, halo, level=level, side=side))
     for side in Side:
-        row = [screw for screw in screws.values() if screw.side is side]
+        row = [screw for screw in screws.values() if screw.side is side and screw.level != ILIUM]
         if len(row) > 1:
             rod = rod_mesh(rod_line(row))
             found.append(_structure(f"rod_{LETTER[side]}", Kind.ROD, rod, side=side))
-    return found
+    cages = ((one.name, placed_cage(column, one).mesh()) for one in recipe.cages)
+    return [*found, *(_structure(name, Kind.CAGE, mesh) for name, mesh in cages)]
 
 
-def _soft_parts(column: Spine, *, seed: int) -> list[Structure]:
-    found = [_structure("dural_sac", Kind.CANAL, dural_sac(column))]
+def _soft_parts(
+    column: Spine, pelvis: Pelvis | None, screws: dict[Placement, Screw], *, seed: int
+) -> list[Structure]:
+    below = [] if pelvis is None else pelvis.canal()
+    heads = [s.head - HEAD_MM * s.axis for p, s in screws.items() if p.pelvic]
+    found = [_structure("dural_sac", Kind.CANAL, dural_sac(column, below))]
     lines = vessels(column)
     found.extend(_thorax(column, list(lines.values()), seed=seed))
     for name, line in lines.items():
         found.append(_structure(name, Kind.VESSEL, tube(line, segments=32)))
-    found.append(_structure("skin", Kind.SKIN, skin_mesh(column)))
+    found.append(_structure("skin", Kind.SKIN, skin_mesh(column, heads)))
     return found
 
 
@@ -272,7 +366,7 @@ def _truth(recipe: Recipe, column: Spine, screws: dict[Placement, Screw]) -> dic
         "vertebrae": [_vertebra_truth(vertebra) for vertebra in column.vertebrae],
         "screws": [
             {
-                "name": f"screw_{screw.level}_{LETTER[screw.side]}",
+                "name": placement.name,
                 "level": screw.level,
                 "side": screw.side.value,
                 "head_mm": _listed(screw.head),

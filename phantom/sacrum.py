@@ -17,6 +17,7 @@ from geometry.mesh import TriangleMesh
 from phantom.body import joined
 from phantom.implicit import (
     Capsule,
+    Field,
     Ripple,
     Values,
     ripple,
@@ -100,10 +101,12 @@ def sacrum_shape(
     return SacrumShape(scale=scale, solid=solid, blocked=blocked, ripple=waves)
 
 
-def sacrum_mesh(shape: SacrumShape, *, resolution_mm: float) -> TriangleMesh:
-    """Return the bone's surface in the frame of building."""
+def sacrum_mesh(
+    shape: SacrumShape, *, resolution_mm: float, field: Field | None = None
+) -> TriangleMesh:
+    """Return the bone's surface in the frame of building; of a field cut from it, where given."""
     low, high = shape.scale * _BOX
-    return zero_surface(shape.distance, low, high, resolution_mm)
+    return zero_surface(field or shape.distance, low, high, resolution_mm)
 
 
 def _column(at: Points) -> Values:

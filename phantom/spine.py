@@ -1,7 +1,8 @@
 """A row of vertebrae along the sagittal curve, and what runs along it: sac, aorta, vena cava."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from geometry.arrays import Point, Points, Vector, frozen
 from geometry.frames import PATIENT, RigidTransform
 from geometry.mesh import TriangleMesh
 from phantom.body import body_shape
-from phantom.implicit import Values, smooth_cut
+from phantom.implicit import Field, Values, smooth_cut
 from phantom.loft import Course, course, tube
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.vertebra import (
@@ -56,6 +57,25 @@ class PlacedVertebra:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deformity:
+    """A curve of the whole spine: how much each vertebra is turned on the next one down, rad.
+
+    Attributes:
+        sideways: To the patient's right, as in scoliosis.
+        about: About the long axis, to the patient's left.
+        forward: Added kyphosis.
+    """
+
+    sideways: float = 0.0
+    about: float = 0.0
+    forward: float = 0.0
+
+
+STRAIGHT = Deformity()
+_UNCHANGED: Mapping[str, Field] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spine:
     """Vertebrae from cranial to caudal."""
 
@@ -74,7 +94,13 @@ class Spine:
 
 
 def spine(
-    levels: Sequence[str], *, seed: int, scale: float, height_loss: dict[str, float]
+    levels: Sequence[str],
+    *,
+    seed: int,
+    scale: float,
+    height_loss: dict[str, float],
+    pedicle_width: float = 1.0,
+    deformity: Deformity = STRAIGHT,
 ) -> Spine:
     """Stack vertebrae along the sagittal curve, the middle one at the origin.
 
@@ -83,6 +109,8 @@ def spine(
         seed: Settles asymmetry, ripple, and slight turns between levels.
         scale: Factor on every length.
         height_loss: Part of the anterior height lost, by level; the spine above tilts with it.
+        pedicle_width: Factor on the pedicles' width, on top of the scale.
+        deformity: A curve on top of the usual sagittal one.
 
     Raises:
         ValueError: If the levels are not neighbours in this order.
@@ -90,12 +118,14 @@ def spine(
     first = PHANTOM_LEVELS.index(levels[0]) if levels and levels[0] in PHANTOM_LEVELS else -1
     if first < 0 or tuple(levels) != PHANTOM_LEVELS[first : first + len(levels)]:
         raise ValueError(f"levels must be neighbours, cranial first, not {', '.join(levels)}")
-    sizes = [morphometry(level, scale=scale) for level in levels]
+    usual = [morphometry(level, scale=scale) for level in levels]
+    sizes = [replace(u, pedicle_width_mm=u.pedicle_width_mm * pedicle_width) for u in usual]
     shapes = [
         vertebra_shape(size, seed=seed, height_loss=height_loss.get(size.level, 0.0))
         for size in sizes
     ]
-    turns = {level: _slight_turn(level, seed) for level in levels}
+    curve = Turn.from_rotvec([deformity.forward, deformity.sideways, deformity.about])
+    turns = {level: curve * _slight_turn(level, seed) for level in levels}
     middle = len(levels) // 2
     start = RigidTransform(
         target=PATIENT,
@@ -147,39 +177,46 @@ def _upper_from_lower(upper: VertebraShape, lower: VertebraShape, turn: Turn) ->
     )
 
 
-def bone_meshes(column: Spine, *, resolution_mm: float) -> dict[str, TriangleMesh]:
-    """Return every vertebra's mesh in patient coordinates, facet joints kept open."""
+def bone_meshes(
+    column: Spine, *, resolution_mm: float, changed: Mapping[str, Field] = _UNCHANGED
+) -> dict[str, TriangleMesh]:
+    """Return every vertebra's mesh in patient coordinates, facet joints kept open.
+
+    Args:
+        column: The spine.
+        resolution_mm: Edge of a grid cell.
+        changed: By level, the field of a bone that differs from the one drawn by cuts only.
+    """
     meshes = {}
     above: PlacedVertebra | None = None
     for vertebra in column.vertebrae:
-        field = _cleared(vertebra, above) if above else vertebra.shape.distance
+        bone = changed.get(vertebra.level, vertebra.shape.distance)
+        field = cleared(bone, vertebra.pose, above) if above else bone
         local = vertebra_mesh(vertebra.shape, field, resolution_mm=resolution_mm)
         meshes[vertebra.level] = local.moved(vertebra.pose)
         above = vertebra
     return meshes
 
 
-def _cleared(vertebra: PlacedVertebra, above: PlacedVertebra) -> "_ClearedField":
-    return _ClearedField(
-        shape=vertebra.shape, above=above.shape, joint=above.pose.inverse() @ vertebra.pose
-    )
+def cleared(bone: Field, pose: RigidTransform, above: PlacedVertebra) -> Field:
+    """Return a bone's field without what would touch the bone above: the facet joint's gap.
 
+    Args:
+        bone: The field, in its frame of building.
+        pose: From that frame to the patient's.
+        above: The next vertebra up.
+    """
+    joint = above.pose.inverse() @ pose
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ClearedField:
-    """A bone without what would touch the bone above: the facet joint's gap."""
-
-    shape: VertebraShape
-    above: VertebraShape
-    joint: RigidTransform
-
-    def __call__(self, points: Points) -> Values:
-        bone = self.shape.distance(points)
-        near = (points[:, 2] > -4.0) & (bone < 4.0)
+    def field(points: Points) -> Values:
+        values = bone(points)
+        near = (points[:, 2] > -4.0) & (values < 4.0)
         tool = np.full(len(points), 50.0)
         if near.any():
-            tool[near] = self.above.distance(self.joint.points(points[near]))
-        return smooth_cut(bone, tool - FACET_GAP_MM, 0.6)
+            tool[near] = above.shape.distance(joint.points(points[near]))
+        return smooth_cut(values, tool - FACET_GAP_MM, 0.6)
+
+    return field
 
 
 def vertebral_frame(vertebra: PlacedVertebra) -> RigidTransform:
@@ -203,8 +240,13 @@ def _through(places: Points, radii: list[list[float]], by_mm: float, step_mm: fl
     return course(extended(places, by_mm), widths, side=_LEFT, step_mm=step_mm)
 
 
-def dural_sac(column: Spine) -> TriangleMesh:
-    """Return the sac: a closed tube through the canals with a few mm of fat around it."""
+def dural_sac(column: Spine, below: Sequence[tuple[Point, list[float]]] = ()) -> TriangleMesh:
+    """Return the sac: a closed tube through the canals with a few mm of fat around it.
+
+    Args:
+        column: The spine.
+        below: Middles and radii further down, in the sacrum's canal.
+    """
     places, radii = [], []
     for vertebra in column.vertebrae:
         canal = vertebra.shape.canal
@@ -212,6 +254,8 @@ def dural_sac(column: Spine) -> TriangleMesh:
         for height in (half, -half):
             places.append(vertebra.point(0.0, canal.centre_y_mm - 0.05 * canal.depth_mm, height))
             radii.append([0.35 * canal.width_mm, 0.38 * canal.depth_mm])
+    places += [place for place, _ in below]
+    radii += [radius for _, radius in below]
     return tube(_through(np.array(places), radii, 22.0, 3.0), segments=36)
 
 

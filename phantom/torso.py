@@ -1,5 +1,7 @@
 """The skin: a closed trunk around everything, with the back's depth set by the spine."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -15,6 +17,8 @@ _HALF_WIDTH_MM = 168.0
 _FRONT_MM = (172.0, 125.0)  # of the chest, of the belly
 _FURROW_HALF_WIDTH_MM = 17.0
 _TIP_COVER_MM = 6.0
+_HEAD_COVER_MM = 16.0  # behind the heads of pelvic screws
+BELOW_PELVIS_MM = 50.0
 
 
 def pedicle_entry(vertebra: PlacedVertebra, side: Side) -> Point:
@@ -36,11 +40,19 @@ def _fitted(
     return level + slope * nearest
 
 
-def skin_mesh(column: Spine, *, step_mm: float = 9.0, segments: int = 96) -> TriangleMesh:
+def skin_mesh(
+    column: Spine, heads: Sequence[Point] = (), *, step_mm: float = 9.0, segments: int = 96
+) -> TriangleMesh:
     """Return the trunk's skin, closed above and below.
 
     The back lies 50 mm behind lumbar pedicle entries and 38 mm behind thoracic ones; along the
     midline a furrow follows the spinous processes, a few mm behind their tips.
+
+    Args:
+        column: The spine.
+        heads: Tops of pelvic screws, which lie under the skin too.
+        step_mm: Distance of its rings.
+        segments: Points on each ring.
     """
     vertebrae = column.vertebrae
     entries = np.array(
@@ -50,8 +62,12 @@ def skin_mesh(column: Spine, *, step_mm: float = 9.0, segments: int = 96) -> Tri
     tips = np.array([_spinous_tip(v) for v in vertebrae])
     low = min(v.pose.translation_mm[2] for v in vertebrae) - MARGIN_MM
     high = max(v.pose.translation_mm[2] for v in vertebrae) + MARGIN_MM
+    if heads:
+        low -= BELOW_PELVIS_MM
     heights = np.linspace(low, high, int(np.ceil((high - low) / step_mm)) + 1)
-    back = _fitted(entries[:, 2], entries[:, 1] + cover, heights)
+    covered = np.array([*np.column_stack([entries[:, 2], entries[:, 1] + cover]),
+                        *([head[2], head[1] + _HEAD_COVER_MM] for head in heads)])  # fmt: skip
+    back = _fitted(covered[:, 0], covered[:, 1], heights)
     midline = _fitted(tips[:, 2], tips[:, 1] + _TIP_COVER_MM, heights)
     back = np.maximum(back, midline + 2.0)
     lumbar = float(np.mean([v.shape.size.lumbar_character for v in vertebrae]))

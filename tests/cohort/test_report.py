@@ -1,0 +1,116 @@
+"""Reports: shares counted right, every failure told, the same bytes twice but for the times."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from cohort.counts import Share, blockers, by_needle, share, spines, spread, targets_of
+from cohort.report import report
+from cohort.spec import BUILT_IN
+from cohort.tables import write_tables
+
+SPEC = BUILT_IN["published-72"]
+NEEDLES = ("15G-bevel-150", "11G-120")
+
+
+def _class(needle: str, status: str, **more: Any) -> dict[str, Any]:
+    one: dict[str, Any] = {
+        "approach": "transpedicular", "side": "left", "needle": needle, "status": status,
+        "best_margin_mm": 0.5, "upper_bound_mm": 0.6, "tolerance_mm": 0.25, "boxes": 900,
+        "limited_by": ["rod_L"], "blocked_by": [], "would_open": [], "statement": "said",
+    }  # fmt: skip
+    return {**one, **more}
+
+
+def _target(name: str, level: str, *, found: bool) -> dict[str, Any]:
+    best = {
+        "approach": "transpedicular", "side": "left", "technique": "residual_corridor",
+        "needle": NEEDLES[0], "margin_mm": 0.5, "limiting_structure": "rod_L", "length_mm": 91.0,
+        "obliquity_deg": 20.0, "breach_probability": 0.1, "bulls_eye": "LPO 20 CRA 5",
+        "bulls_eye_primary_deg": 160.0, "bulls_eye_secondary_deg": 5.0,
+        "bulls_eye_reachable": True, "plastic_bend": False,
+    }  # fmt: skip
+    closed = {"blocked_by": ["screw_<T8>_L"], "upper_bound_mm": -0.4, "would_open": ["thin"]}
+    return {
+        "target": name, "level": level, "region": "thoracic", "failure": "loose screw", "way": "",
+        "outcome": "found" if found else "no_safe_path", "explanation": f"told about {name}",
+        "best": best if found else None,
+        "classes": [
+            _class(NEEDLES[0], "found" if found else "infeasible", **({} if found else closed)),
+            _class(NEEDLES[1], "infeasible", **closed),
+        ],
+    }  # fmt: skip
+
+
+def _records(seconds: float) -> list[dict[str, Any]]:
+    spine = {"sex": "female", "scale": 0.96, "pedicle_width": 1.0, "scoliotic": False}
+    return [
+        {
+            **spine, "spine": f"{number:06d}", "targets": targets,
+            "times_s": {"drawing": seconds, **{t["target"]: seconds for t in targets}},
+        }
+        for number, targets in enumerate((
+            [_target("a-1", "T8", found=True), _target("a-2", "T10", found=False)],
+            [_target("b-1", "T8", found=True)],
+        ))
+    ]  # fmt: skip
+
+
+def test_shares_count_targets_spines_and_needles() -> None:
+    targets = targets_of(_records(1.0))
+    assert share(targets) == Share(part=2, whole=3)
+    assert spines(targets) == Share(part=1, whole=2)
+    assert by_needle(targets, lambda _: True) == {
+        NEEDLES[0]: Share(part=2, whole=3), NEEDLES[1]: Share(part=0, whole=3),
+    }  # fmt: skip
+    assert by_needle(targets, lambda approach: approach == "along_screw") == {}
+
+
+def test_a_way_is_told_with_what_closes_it_and_what_would_open_it() -> None:
+    ((way, said),) = blockers(_target("x", "T8", found=False))
+    assert way == "transpedicular left"
+    assert "2 of 2 needles" in said
+    assert "screw_<T8>_L" in said
+    assert said.endswith("it would be safe thin")
+
+
+def test_quartiles_of_few_values_are_told_and_none_is_a_dash() -> None:
+    assert spread([]) == "-"
+    assert spread([2.0]) == "2.0 / 2.0 / 2.0 / 2.0 / 2.0"
+    assert spread([4.0, 1.0, 2.0, 3.0, 5.0]) == "1.0 / 2.0 / 3.0 / 4.0 / 5.0"
+
+
+def test_the_page_tells_every_failure_escapes_names_and_needs_nothing_else() -> None:
+    page = report(SPEC, _records(1.0))
+    assert "told about a-2" in page
+    assert "told about a-1" not in page
+    assert "screw_&lt;T8&gt;_L" in page
+    assert "<T8>" not in page
+    assert "2/3 (67 %)" in page
+    assert "not a medical device" in page
+    assert not [word for word in ("<script", "<link", "src=", "http") if word in page]
+
+
+def test_two_runs_differ_in_their_times_alone(tmp_path: Path) -> None:
+    quick, slow = (report(SPEC, _records(s)).split('<section id="times">') for s in (1.0, 9.0))
+    assert quick[0] == slow[0]
+    assert quick[1] != slow[1]
+    for folder, seconds in (("quick", 1.0), ("slow", 9.0)):
+        (tmp_path / folder).mkdir()
+        write_tables(_records(seconds), tmp_path / folder)
+    for name, same in (("targets", True), ("classes", True), ("times", False)):
+        both = [(tmp_path / f / f"{name}.parquet").read_bytes() for f in ("quick", "slow")]
+        assert (both[0] == both[1]) is same, name
+
+
+def test_tables_hold_a_row_for_each_target_and_each_class(tmp_path: Path) -> None:
+    write_tables(_records(1.0), tmp_path)
+    targets = parquet.read_table(tmp_path / "targets.parquet").to_pylist()
+    assert [t["target"] for t in targets] == ["a-1", "a-2", "b-1"]
+    assert targets[0]["margin_mm"] == pytest.approx(0.5)
+    assert targets[1]["margin_mm"] is None
+    classes = parquet.read_table(tmp_path / "classes.parquet").to_pylist()
+    assert len(classes) == 6
+    assert classes[-1]["blocked_by"] == ["screw_<T8>_L"]
