@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 
 from api.cli_files import announce, refusals
-from api.schemas import checked
+from api.schemas import Document, checked
 from api.strict_json import parsed_object
 from cohort.engines import ENGINES, engine_named
 from cohort.run import run_cohort
@@ -18,10 +18,8 @@ from planner.errors import RequestError
 app = typer.Typer(no_args_is_help=True, help="Plan many generated spines, and report.")
 
 
-class CohortDocument(BaseModel):
+class CohortDocument(Document):
     """A cohort in a file of its own."""
-
-    model_config = ConfigDict(extra="forbid")
 
     schema_: Annotated[Literal["trocar/cohort/1"], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[\w.-]{1,60}$")]

@@ -1,21 +1,24 @@
 """Spines worked on wherever a dask scheduler has workers; they need this package, no files.
 
-A worker is sent the name of ``spine_record``, the few fields of a cohort and a number, and sends a
-record back. Dask pickles these; who reaches a scheduler can run what they like on its workers, so
+A worker is sent the name of a function, the few fields of a cohort and a number, and sends a record
+back. Dask pickles these; who reaches a scheduler can run what they like on its workers, so
 on a network it has to be one that asks for certificates (``tls://``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from distributed import Client, LocalCluster, as_completed
 
-from cohort.work import spine_record
-
 
 def by_dask(
-    spec: Mapping[str, Any], numbers: Sequence[int], *, address: str | None, workers: int
+    spec: Mapping[str, Any],
+    numbers: Sequence[int],
+    *,
+    address: str | None,
+    workers: int,
+    work: Callable[[Mapping[str, Any], int], dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Yield the records of spines as they are done; what a lost worker had is done by another.
 
@@ -24,9 +27,10 @@ def by_dask(
         numbers: Of its spines.
         address: The scheduler's; None for one of this machine.
         workers: How many processes that one gets.
+        work: What is done for each of them.
     """
     with _client(address, workers) as client:
-        futures = [client.submit(spine_record, dict(spec), n, pure=False) for n in numbers]
+        futures = [client.submit(work, dict(spec), n, pure=False) for n in numbers]
         for future, record in as_completed(futures, with_results=True):
             future.release()
             yield record

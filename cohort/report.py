@@ -89,9 +89,7 @@ def _shares(targets: Sequence[Target]) -> Iterator[str]:
         groups = [(name, share(group)) for name, group in grouped(targets, key)]
         yield _table(f"By {caption}", (caption, "with a safe path"), groups)
     needles = by_needle(targets, lambda approach: approach != ALONG)
-    yield _table(
-        "By needle, straight", ("needle", "targets with a safe path"), list(needles.items())
-    )
+    yield _table("By needle, straight", ("needle", "with a safe path"), list(needles.items()))
     along = by_needle(targets, lambda approach: approach == ALONG)
     yield _table("By needle, along the screw", ("needle", "loose screws"), list(along.items()))
     best = [t for t in targets if t["outcome"] == FOUND]
@@ -116,7 +114,7 @@ def _ways(targets: Sequence[Target]) -> Iterator[str]:
     for way, group in grouped(targets, lambda t: t["way"]):
         needles = by_needle(group, lambda _: True)
         yield _table(f"{way}", ("needle", "levels"), list(needles.items()))
-        rows = [
+        rows: list[tuple[Cell, ...]] = [
             (level, *by_needle(each, lambda _: True).values())
             for level, each in grouped(group, lambda t: t["level"])
         ]

@@ -44,9 +44,8 @@ class Pelvis:
     def field(self, level: str, side: Side) -> Field:
         """Return the field, at patient points, of the bone that a screw of a level lies in."""
         inverse = self.pose.inverse()
-        bone = self.sacrum.distance
-        if level == ILIUM:
-            bone = self.ilia[side].beside(self.sacrum.distance)
+        sacrum: Field = self.sacrum.distance
+        bone = self.ilia[side].beside(sacrum) if level == ILIUM else sacrum
         return lambda points: bone(inverse.points(points))
 
     def canal(self) -> list[tuple[Point, list[float]]]:

@@ -16,7 +16,7 @@ def _checked_modules() -> list[str]:
     """
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for package in ("geometry", "planner", "phantom")
+        for package in ("geometry", "planner", "phantom", "cohort")
         for path in sorted((ROOT / package).rglob("*.py"))
         if path.stem != "__init__" and "_kernels" not in path.parts
     ]

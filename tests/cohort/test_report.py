@@ -15,7 +15,7 @@ SPEC = BUILT_IN["published-72"]
 NEEDLES = ("15G-bevel-150", "11G-120")
 
 
-def _class(needle: str, status: str, **more: Any) -> dict[str, Any]:
+def _class(needle: str, status: str, **more: object) -> dict[str, Any]:
     one: dict[str, Any] = {
         "approach": "transpedicular", "side": "left", "needle": needle, "status": status,
         "best_margin_mm": 0.5, "upper_bound_mm": 0.6, "tolerance_mm": 0.25, "boxes": 900,
