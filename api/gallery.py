@@ -13,11 +13,11 @@ from pathlib import Path
 from PIL import Image
 
 from api import DISCLAIMER
-from phantom.gallery import LEVELS, VARIANTS, Exhibit
+from phantom.gallery import LEVELS, PELVIC, VARIANTS, Exhibit
 from planner.anatomy.describe import CaseAnatomy, describe_case
 from planner.case import Case
 from preview.anatomy_sheet import LEGEND, sheets
-from preview.anatomy_words import bone_words
+from preview.anatomy_words import bone_words, ilium_words
 from preview.worker import RenderUnavailableError
 
 PAGE = "gallery.md"
@@ -35,7 +35,8 @@ and off metal; what fits through is a needle no thicker. A pedicle of too little
 planned through and has no gates. Words and frames are those of
 [conventions](conventions.md).
 
-S1 and the ilium have no synthetic bone; `trocar check` draws them from a case that has them.
+A sacrum has pedicles where its first foramina show; an ilium has the corridor of an iliac screw.
+Neither is cut or seen along a pedicle where there is none.
 """
 
 
@@ -73,12 +74,19 @@ def _save(sheet: Image.Image, path: Path) -> None:
 
 def _entry(exhibit: Exhibit, case: Case, anatomy: CaseAnatomy) -> str:
     """Return an exhibit's part of the page: title, picture, and what was read."""
-    triangles = sum(len(case.structure(name).mesh.faces) for name in anatomy.vertebrae)
-    words = " ".join(line for name in anatomy.vertebrae for line in bone_words(anatomy, name))
+    bones = (*anatomy.vertebrae, *anatomy.ilia)
+    triangles = sum(len(case.structure(name).mesh.faces) for name in bones)
+    lines = [line for name in anatomy.vertebrae for line in bone_words(anatomy, name)]
+    lines += [f"{_capital(name)}: {ilium_words(found)}" for name, found in anatomy.ilia.items()]
+    words = " ".join(lines)
     return (
         f"### {exhibit.title}\n\n![{exhibit.title}]({PICTURES}/{exhibit.name}.jpg)\n\n"
         f"{exhibit.about} {triangles:,} triangles. {words}\n"
     )
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write, such as docs")
     arguments = parser.parse_args(argv)
-    groups = [("Levels", LEVELS), ("Operated, broken and odd bones", VARIANTS)]
+    groups = [
+        ("Levels", LEVELS),
+        ("Sacrum and ilium", PELVIC),
+        ("Operated, broken and odd bones", VARIANTS),
+    ]
     try:
         page = write_gallery(groups, arguments.out)
     except RenderUnavailableError as missing:

@@ -12,13 +12,15 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation as Turn
 
-from geometry.arrays import Point
+from geometry.arrays import Point, frozen
 from geometry.frames import PATIENT, RigidTransform
 from geometry.mesh import TriangleMesh, triangle_mesh
-from phantom.hardware import placed_screw, screw_mesh
+from phantom.hardware import Screw, placed_screw, screw_mesh
+from phantom.ilium import ilium_mesh, ilium_shape
 from phantom.implicit import Field, smooth_union, zero_surface
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.operated import OPERATIONS, ball, beyond, grown, without
+from phantom.sacrum import sacrum_mesh, sacrum_shape
 from phantom.spine import PlacedVertebra, dural_sac, spine
 from phantom.vertebra import VertebraShape, vertebra_shape
 from planner.case import Case, Kind, PatientPosition, Side, Structure
@@ -27,6 +29,12 @@ from planner.case_io.digest import case_digest
 SEED = 3
 SPACING_MM = 1.4
 ROOM_MM = 12.0  # around a bone, for what is grown on it
+SACRAL_SPACING_MM = 2.0
+S1_SCREW = Screw(
+    level="S1", side=Side.LEFT, head=frozen([31.0, 35.0, 2.0]), tip=frozen([11.0, -11.0, 4.0]),
+    diameter_mm=6.5,
+)  # fmt: skip
+ILIUM_ASIDE_MM = 65.0  # of an ilium's middle from the midline
 Drawer = Callable[[], tuple[Structure, ...]]
 
 
@@ -70,11 +78,31 @@ def _instrumented(level: str) -> tuple[Structure, ...]:
 
 
 def _screw(vertebra: PlacedVertebra) -> Structure:
-    screw = placed_screw(vertebra, Side.LEFT, seed=SEED)
+    return _screw_structure(placed_screw(vertebra, Side.LEFT, seed=SEED))
+
+
+def _screw_structure(screw: Screw) -> Structure:
     return Structure(
-        name="screw_L", kind=Kind.SCREW, mesh=screw_mesh(screw), level=vertebra.level,
-        side=Side.LEFT, source="phantom",
+        name="screw_L", kind=Kind.SCREW, mesh=screw_mesh(screw), level=screw.level,
+        side=screw.side, source="phantom",
     )  # fmt: skip
+
+
+def _sacrum(*, solid: bool = False, blocked: bool = False) -> Structure:
+    shape = sacrum_shape(seed=SEED, solid=solid, blocked=blocked)
+    mesh = sacrum_mesh(shape, resolution_mm=SACRAL_SPACING_MM)
+    return Structure(name="sacrum", kind=Kind.SACRUM, mesh=mesh, level="S1", source="phantom")
+
+
+def _ilium(side: Side) -> Structure:
+    mesh = ilium_mesh(ilium_shape(side, seed=SEED), resolution_mm=SACRAL_SPACING_MM)
+    aside = RigidTransform(
+        target=PATIENT, source="ilium", rotation=np.eye(3),
+        translation_mm=np.array([ILIUM_ASIDE_MM, 0.0, 0.0]) * (1 if side is Side.LEFT else -1),
+    )  # fmt: skip
+    return Structure(
+        name=f"{side} ilium", kind=Kind.ILIUM, mesh=mesh.moved(aside), side=side, source="phantom"
+    )
 
 
 def _bone(level: str, mesh: TriangleMesh) -> Structure:
@@ -189,6 +217,28 @@ LEVELS: tuple[Exhibit, ...] = tuple(
         draw=partial(_instrumented, level),
     )
     for level in PHANTOM_LEVELS
+)  # fmt: skip
+
+PELVIC: tuple[Exhibit, ...] = (
+    Exhibit(
+        name="S1", title="S1",
+        about="Sacrum with its canal, its foramina and its alae, and a screw on the left.",
+        draw=lambda: (_sacrum(), _screw_structure(S1_SCREW)),
+    ),
+    Exhibit(
+        name="sacrum_solid", title="Sacrum without a canal (S1)",
+        about="The canal is filled, as some segmentations leave it.",
+        draw=lambda: (_sacrum(solid=True),),
+    ),
+    Exhibit(
+        name="sacrum_blocked", title="Sacrum without foramina (S1)",
+        about="Canal and foramina are filled.",
+        draw=lambda: (_sacrum(solid=True, blocked=True),),
+    ),
+    Exhibit(
+        name="ilium", title="Ilia", about="The left and the right ilium.",
+        draw=lambda: tuple(_ilium(side) for side in Side),
+    ),
 )  # fmt: skip
 
 VARIANTS: tuple[Exhibit, ...] = (

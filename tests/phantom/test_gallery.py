@@ -8,17 +8,17 @@ import pytest
 from PIL import Image
 
 from api.gallery import WIDTH, write_gallery
-from phantom.gallery import LEVELS, VARIANTS, Exhibit
+from phantom.gallery import LEVELS, PELVIC, VARIANTS, Exhibit
 from phantom.morphometry import PHANTOM_LEVELS
 from phantom.operated import OPERATIONS
 from planner.case import Kind
 from preview.worker import RenderUnavailableError
 
-BY_NAME = {exhibit.name: exhibit for exhibit in (*LEVELS, *VARIANTS)}
+BY_NAME = {exhibit.name: exhibit for exhibit in (*LEVELS, *PELVIC, *VARIANTS)}
 
 
 def test_every_level_and_every_operation_is_shown_once() -> None:
-    names = [exhibit.name for exhibit in (*LEVELS, *VARIANTS)]
+    names = [exhibit.name for exhibit in (*LEVELS, *PELVIC, *VARIANTS)]
     assert len(set(names)) == len(names)
     assert tuple(exhibit.name for exhibit in LEVELS) == PHANTOM_LEVELS
     assert set(OPERATIONS) <= set(names)
