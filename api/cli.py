@@ -1,4 +1,4 @@
-"""The command line: ``trocar demo | plan | verify-proof | evaluate | check | serve | phantom``.
+"""The command line: ``trocar demo | plan | verify-proof | evaluate | check | split | serve ...``.
 
 Exit status 0: done (a safe path, or an honest 'none'); 2: the input is wrong, with the reason on
 standard error; 1: our fault. With ``--json`` standard output is JSON and nothing else.
@@ -24,13 +24,14 @@ from api.proofs import checked_proof, planned_with_proof, print_report, report_d
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import EvaluationDocument, PlanRequestDocument, checked
 from api.settings import MIB, Settings
+from api.splitting import split_case
 from api.tables import print_case, print_plan, print_trajectory
 from api.targets import SHORT_FORMS, position_from_text, target_from_short_form
 from api.viewer_files import HOW_TO_BUILD, built_viewer
 from phantom.bundle import write_bundle
 from phantom.recipe import RECIPES, recipe_named
 from planner.anatomy.describe import describe_case
-from planner.case_io import load_case
+from planner.case_io import load_case, save_case
 from planner.errors import RequestError
 from planner.planning import evaluate as measured
 from planner.planning import plan as planned
@@ -215,6 +216,21 @@ def check(case_path: CasePath, *, as_json: AsJson = False, out: OutFolder = None
     else:
         print_case(_console(), case, anatomy)
     announce(notes)
+
+
+@app.command()
+@refusals()
+def split(
+    case_path: CasePath,
+    *,
+    bone: Annotated[str, typer.Option("--bone", help="The structure that holds several.")],
+    levels: Annotated[str, typer.Option("--levels", help="Theirs, cranial first, such as L2,L3.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the case.")],
+) -> None:
+    """Write a case in which vertebrae that are one mesh are apart, where that is safe."""
+    made, said = split_case(load_case(case_path), bone, tuple(levels.split(",")))
+    save_case(made, out)
+    announce([said, f"wrote {out}"])
 
 
 @app.command()

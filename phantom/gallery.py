@@ -12,7 +12,7 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation as Turn
 
-from geometry.arrays import Point, frozen
+from geometry.arrays import Point
 from geometry.frames import PATIENT, RigidTransform
 from geometry.mesh import TriangleMesh, triangle_mesh
 from phantom.hardware import Screw, placed_screw, screw_mesh
@@ -20,9 +20,12 @@ from phantom.ilium import ilium_mesh, ilium_shape
 from phantom.implicit import Field, smooth_union, zero_surface
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.operated import OPERATIONS, ball, beyond, grown, without
+from phantom.pelvis import ILIUM, S1, Pelvis, pelvic_screw
 from phantom.sacrum import sacrum_mesh, sacrum_shape
 from phantom.spine import PlacedVertebra, dural_sac, spine
 from phantom.vertebra import VertebraShape, vertebra_shape
+from planner.anatomy.fused import taken_apart
+from planner.anatomy.model import Unavailable
 from planner.case import Case, Kind, PatientPosition, Side, Structure
 from planner.case_io.digest import case_digest
 
@@ -30,11 +33,6 @@ SEED = 3
 SPACING_MM = 1.4
 ROOM_MM = 12.0  # around a bone, for what is grown on it
 SACRAL_SPACING_MM = 2.0
-S1_SCREW = Screw(
-    level="S1", side=Side.LEFT, head=frozen([31.0, 35.0, 2.0]), tip=frozen([11.0, -11.0, 4.0]),
-    diameter_mm=6.5,
-)  # fmt: skip
-ILIUM_ASIDE_MM = 65.0  # of an ilium's middle from the midline
 Drawer = Callable[[], tuple[Structure, ...]]
 
 
@@ -83,8 +81,8 @@ def _screw(vertebra: PlacedVertebra) -> Structure:
 
 def _screw_structure(screw: Screw) -> Structure:
     return Structure(
-        name="screw_L", kind=Kind.SCREW, mesh=screw_mesh(screw), level=screw.level,
-        side=screw.side, source="phantom",
+        name="screw_L", kind=Kind.SCREW, mesh=screw_mesh(screw), side=screw.side,
+        level=None if screw.level == ILIUM else screw.level, source="phantom",
     )  # fmt: skip
 
 
@@ -94,15 +92,34 @@ def _sacrum(*, solid: bool = False, blocked: bool = False) -> Structure:
     return Structure(name="sacrum", kind=Kind.SACRUM, mesh=mesh, level="S1", source="phantom")
 
 
-def _ilium(side: Side) -> Structure:
-    mesh = ilium_mesh(ilium_shape(side, seed=SEED), resolution_mm=SACRAL_SPACING_MM)
-    aside = RigidTransform(
-        target=PATIENT, source="ilium", rotation=np.eye(3),
-        translation_mm=np.array([ILIUM_ASIDE_MM, 0.0, 0.0]) * (1 if side is Side.LEFT else -1),
-    )  # fmt: skip
-    return Structure(
-        name=f"{side} ilium", kind=Kind.ILIUM, mesh=mesh.moved(aside), side=side, source="phantom"
+def _pelvis() -> Pelvis:
+    pose = RigidTransform(
+        target=PATIENT, source="sacrum", rotation=np.eye(3), translation_mm=np.zeros(3)
     )
+    return Pelvis(
+        sacrum=sacrum_shape(seed=SEED),
+        ilia=MappingProxyType({side: ilium_shape(side, seed=SEED) for side in Side}),
+        pose=pose, seed=SEED,
+    )  # fmt: skip
+
+
+def _instrumented_sacrum() -> tuple[Structure, ...]:
+    return _sacrum(), _screw_structure(pelvic_screw(_pelvis(), S1, Side.LEFT))
+
+
+def _instrumented_ilia() -> tuple[Structure, ...]:
+    """Draw both ilia, the sacrum between them taken out, with an iliac screw on the left."""
+    pelvis = _pelvis()
+    bones = [
+        Structure(
+            name=f"{side} ilium", kind=Kind.ILIUM, side=side, source="phantom",
+            mesh=ilium_mesh(
+                shape, shape.beside(pelvis.sacrum.distance), resolution_mm=SACRAL_SPACING_MM
+            ),
+        )
+        for side, shape in pelvis.ilia.items()
+    ]  # fmt: skip
+    return *bones, _screw_structure(pelvic_screw(pelvis, ILIUM, Side.LEFT))
 
 
 def _bone(level: str, mesh: TriangleMesh) -> Structure:
@@ -159,6 +176,12 @@ def _fused() -> tuple[Structure, ...]:
         return smooth_union(both, np.linalg.norm(points - 0.5 * up, axis=1) - 9.0, 1.0)
 
     return (_bone("L2", _meshed(shape, field, up_mm=height)),)
+
+
+def _taken_apart() -> tuple[Structure, ...]:
+    fused = _fused()
+    parts = taken_apart(fused[0], ("L2", "L3"))
+    return fused if isinstance(parts, Unavailable) else parts
 
 
 def _scoliotic() -> tuple[Structure, ...]:
@@ -223,7 +246,7 @@ PELVIC: tuple[Exhibit, ...] = (
     Exhibit(
         name="S1", title="S1",
         about="Sacrum with its canal, its foramina and its alae, and a screw on the left.",
-        draw=lambda: (_sacrum(), _screw_structure(S1_SCREW)),
+        draw=_instrumented_sacrum,
     ),
     Exhibit(
         name="sacrum_solid", title="Sacrum without a canal (S1)",
@@ -236,8 +259,8 @@ PELVIC: tuple[Exhibit, ...] = (
         draw=lambda: (_sacrum(solid=True, blocked=True),),
     ),
     Exhibit(
-        name="ilium", title="Ilia", about="The left and the right ilium.",
-        draw=lambda: tuple(_ilium(side) for side in Side),
+        name="ilium", title="Ilia", about="Both ilia, with an iliac screw on the left.",
+        draw=_instrumented_ilia,
     ),
 )  # fmt: skip
 
@@ -270,6 +293,10 @@ VARIANTS: tuple[Exhibit, ...] = (
     Exhibit(
         name="fused", title="Two vertebrae in one mesh (L2)",
         about="They are joined through the disc.", draw=_fused,
+    ),
+    Exhibit(
+        name="taken_apart", title="The same two, taken apart (L2, L3)",
+        about="As `trocar split` does: cut where the least bone joins them.", draw=_taken_apart,
     ),
     Exhibit(
         name="scoliosis", title="Scoliosis (T10)",

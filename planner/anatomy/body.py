@@ -19,6 +19,7 @@ from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
 from geometry.sections import Plane, Section, filled, parts, section
 from planner.anatomy import _kernels
+from planner.anatomy.midsection import midsection
 from planner.anatomy.model import Body, Unavailable
 from planner.anatomy.symmetry import MirrorPlane
 
@@ -122,23 +123,15 @@ def rough_box(
     mesh: TriangleMesh, mirror: MirrorPlane, canal: TriangleMesh | None
 ) -> BodyBox | Unavailable:
     """Find the body in the midsagittal section: the piece with the most bone around its middle."""
-    left = mirror.normal * (1.0 if mirror.normal[0] >= 0.0 else -1.0)
-    across = np.linalg.svd(left[None, :])[2][1:]
-    plane = Plane(origin_mm=mirror.origin_mm, x_axis=across[0], y_axis=np.cross(left, across[0]))
-    pieces = [filled(p) for p in section(mesh, plane).polygons]
-    if not pieces:
+    cut = midsection(mesh, mirror)
+    if not cut.pieces:
         return Unavailable(reason="the plane of symmetry does not cut the bone")
-    circles = [shapely.maximum_inscribed_circle(p, tolerance=0.01) for p in pieces]
-    # a crushed body can be lower than its spinous process is tall, but it is always far wider
-    middles = [plane.lifted(*c.coords[0]) for c in circles]
-    size = [
-        c.length * _width_at(mesh, m, left, across[0])
-        for c, m in zip(circles, middles, strict=True)
-    ]
+    size = cut.sizes
     # a fused arch can be as wide; the body is the piece in front
-    size[int(np.argmin([m[1] for m in middles]))] *= IN_FRONT
+    size[int(np.argmin(cut.centres_mm[:, 1]))] *= IN_FRONT
     largest = int(np.argmax(size))
-    middle, radius = np.array(circles[largest].coords[0]), circles[largest].length
+    plane, left, pieces = cut.plane, cut.left, cut.pieces
+    middle, radius = cut.middles[largest], float(cut.radii_mm[largest])
     if radius < LEAST_RADIUS_MM:
         return Unavailable(
             reason=f"no body at the midline: the widest bone there has a radius of {radius:.1f} mm"
@@ -156,17 +149,6 @@ def rough_box(
         axes=np.stack([left, posterior, np.cross(left, posterior)]),
         half=np.array([1.25 * half_depth, half_depth, half_height]),
     )
-
-
-def _width_at(mesh: TriangleMesh, point: Point, left: Vector, across: Vector) -> float:
-    """Return how far bone reaches sideways through a point inside it, mm."""
-    piece = section(mesh, Plane(origin_mm=point, x_axis=left, y_axis=across)).at(0.0, 0.0)
-    if piece is None:
-        return 0.0
-    chord = shapely.LineString([(-200.0, 0.0), (200.0, 0.0)]).intersection(filled(piece))
-    spans = [g for g in getattr(chord, "geoms", [chord]) if not g.is_empty]
-    middle = shapely.Point(0.0, 0.0)
-    return float(min(spans, key=lambda g: g.distance(middle)).length) if spans else 0.0
 
 
 def _rear_point(

@@ -42,7 +42,10 @@ SQUARINGS = 3
 USUAL_HEIGHT = 0.7  # of an adult body, by its depth
 TALLEST = 1.75  # times the usual; two bodies and their disc measure 2.25
 NEXT_BODY = 1.25  # usual heights from the middle of one body to that of the next
-FUSED = "two or more vertebrae are one mesh: split them, so that each level is a structure"
+FUSED = (
+    "two or more vertebrae are one mesh; each level has to be a structure of its own: segment them "
+    "apart, or let `trocar split` try"
+)
 BURST = 0.45  # confidence in a body whose posterior wall has a fragment in the canal
 WEDGE = 0.8  # anterior over posterior height below which a body is called wedged
 Settled = tuple[BodyBox, dict[str, Face], float]  # and how far a fragment stands out, mm
@@ -93,6 +96,17 @@ def vertebra_anatomy(
     )
 
 
+def found_body(mesh: TriangleMesh) -> BodyBox | Unavailable:
+    """Return the body of a vertebra, or what is taken for one, patient LPS, mm."""
+    found = _found(mesh, None)
+    return found if isinstance(found, Unavailable) else found[1][0]
+
+
+def usual_height(box: BodyBox) -> float:
+    """Return how tall an adult body of this depth usually is, mm."""
+    return float(USUAL_HEIGHT * 2.0 * box.half[1])
+
+
 def _found(
     mesh: TriangleMesh, canal: TriangleMesh | None
 ) -> tuple[MirrorPlane, Settled] | Unavailable:
@@ -131,7 +145,7 @@ def _settled(mesh: TriangleMesh, rough: BodyBox) -> Settled | Unavailable:
 
 def _holds_another(mesh: TriangleMesh, box: BodyBox) -> bool:
     """Tell whether the body is as tall as two, or another one lies where the next would."""
-    usual = USUAL_HEIGHT * 2.0 * box.half[1]
+    usual = usual_height(box)
     if 2.0 * box.half[2] > TALLEST * usual:
         return True
     steps = np.array([0.0, NEXT_BODY, -NEXT_BODY])[:, None] * usual * box.axes[2]

@@ -160,7 +160,7 @@ def test_a_target_in_short_is_the_target_in_full(text: str, document: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "plan", "verify-proof", "evaluate", "check", "serve", "phantom"]
+    "command", ["demo", "plan", "verify-proof", "evaluate", "check", "split", "serve", "phantom"]
 )
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     done = run(command, "--help")
