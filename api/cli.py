@@ -16,7 +16,7 @@ from rich.console import Console
 from api import DISCLAIMER, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
-from api.cli_files import announce, read_request, refusals, write_check, write_plan
+from api.cli_files import announce, read_request, refusals, write_check, write_plan, write_sheet
 from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
 from api.progress import shown_progress
@@ -139,6 +139,7 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
         if out is not None:
             progress("drawing", 1.0)
             notes += write_plan(prepared, in_force, made, out)
+            notes += write_sheet(prepared, in_force, made, out)
     if as_json:
         sys.stdout.write(dump(plan_document(made)))
     else:

@@ -76,19 +76,25 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder: Path) -> list[str]:
-    """Write the plan as JSON, sheet, markups and pictures; return what to tell about them."""
+    """Write the plan as JSON, markups and pictures; return what to tell about them."""
     document = plan_document(plan)
     written = write_text(folder / "plan.json", dump(document))
     markups = write_text(folder / "markups.mrk.json", dump(markups_document(document)))
-    sheet = write_bytes(folder / "sheet.pdf", draw_sheet(prepared, request, plan))
     drawn = draw_plan(prepared, request.target, plan, folder)
     return [
         f"wrote {written}",
         f"wrote {markups}",
-        f"wrote {sheet}",
         f"wrote {drawn.scene_glb}",
         drawn.unavailable or f"wrote {drawn.picture_png}",
     ]
+
+
+def write_sheet(
+    prepared: PreparedCase, request: PlanRequest, plan: Plan, folder: Path
+) -> list[str]:
+    """Write the sheet of a plan's first trajectory, and return what to tell about it."""
+    written = write_bytes(folder / "sheet.pdf", draw_sheet(prepared, request, plan))
+    return [f"wrote {written}"]
 
 
 def write_check(case: Case, anatomy: CaseAnatomy, folder: Path) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from api.cli_files import announce, write_plan, write_text
+from api.cli_files import announce, write_bytes, write_plan, write_text
 from api.documents import dump
+from api.drawing import draw_session_sheets
 from api.progress import shown_progress
 from api.schemas import checked
 from api.session_documents import session_document
@@ -60,6 +61,8 @@ def session(
             notes.append(f"wrote {write_text(out / 'session.json', text)}")
             for number, one in enumerate(made.chosen, start=1):
                 notes += write_plan(prepared, one.request, one.plan, out / str(number))
+            sheets = write_bytes(out / "sheet.pdf", draw_session_sheets(prepared, made))
+            notes.append(f"wrote {sheets}")
     if as_json:
         sys.stdout.write(dump(session_document(made)))
     else:

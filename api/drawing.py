@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from planner.anatomy.describe import CaseAnatomy
     from planner.case import Case
+    from planner.session.planning import SessionPlan
     from preview.anatomy_sheet import SheetResult
     from preview.pictures import PreviewResult
 
@@ -59,6 +60,14 @@ def draw_sheet(prepared: PreparedCase, request: PlanRequest, plan: Plan, rank: i
         )  # fmt: skip
     question, digest = question_of(prepared, request), plan_digest(plan_document(plan))
     written: bytes = _preview("sheet").sheet_pdf(question, plan, chosen, digest)
+    return written
+
+
+def draw_session_sheets(prepared: PreparedCase, session: "SessionPlan") -> bytes:
+    """Return a page for every needle of a session, and for every target without one, as PDF."""
+    questions = [question_of(prepared, one.request) for one in session.chosen]
+    digests = [plan_digest(plan_document(one.plan)) for one in session.chosen]
+    written: bytes = _preview("session_sheet").session_pdf(session, questions, digests)
     return written
 
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document, without_timings
-from api.drawing import draw_plan, draw_sheet
+from api.drawing import draw_plan, draw_session_sheets, draw_sheet
 from api.problems import (
     RenderingUnavailableError,
     StalePlanError,
@@ -36,7 +36,7 @@ from planner.planning import evaluate, plan, plan_with_proof
 from planner.prepared import PreparedCase
 from planner.request import TargetSpec
 from planner.result import Plan
-from planner.session.planning import plan_session
+from planner.session.planning import SessionPlan, plan_session
 
 _PAUSE_S = 0.1  # between two words about progress
 _Kept = TypeVar("_Kept")
@@ -61,6 +61,7 @@ class Recent(Generic[_Kept]):
 
 _cases: Recent[PreparedCase] = Recent(4)
 _plans: Recent[Plan] = Recent(16)
+_sessions: Recent[SessionPlan] = Recent(4)
 _drawings: Recent[dict[str, bytes]] = Recent(4)
 _proofs: Recent[bytes] = Recent(4)
 
@@ -86,8 +87,7 @@ def plan_aloud(talk: Talk, folder: Path, document: Mapping[str, Any]) -> str:
             talk.say((stage, share))
 
     if "targets" in document:
-        request = checked(SessionRequestDocument, document).request()
-        return dump(session_document(plan_session(_case(folder), request, progress=report)))
+        return dump(session_document(_session(folder, document, report)))
     return dump(plan_document(_plan(folder, document, report)))
 
 
@@ -128,12 +128,16 @@ def drawn(folder: Path, document: Mapping[str, Any], text: str, file_name: str) 
 
 
 def sheet(folder: Path, document: Mapping[str, Any], text: str, rank: int) -> bytes:
-    """Return the one-page sheet of a plan's trajectory as PDF.
+    """Return the one-page sheet of a plan's trajectory as PDF; of a session, all its pages.
 
     Raises:
         StalePlanError: If the planner now answers the request otherwise than in ``text``.
         UnknownIdError: If the plan has trajectories, but none of that rank.
     """
+    if "targets" in document:
+        session = _session(folder, document)
+        _require_unchanged(session_document(session), text, session.planner_version)
+        return draw_session_sheets(_case(folder), session)
     made = _plan(folder, document)
     _require_same(made, text)
     request = checked(PlanRequestDocument, document).request()
@@ -159,11 +163,25 @@ def proved(folder: Path, document: Mapping[str, Any], text: str) -> bytes:
 
 def _require_same(made: Plan, text: str) -> None:
     """Refuse to show a plan that is not the one in ``text``, but for the time it took."""
-    if without_timings(plan_document(made)) != without_timings(parsed_object(text.encode())):
+    _require_unchanged(plan_document(made), text, made.planner_version)
+
+
+def _require_unchanged(document: Mapping[str, Any], text: str, version: str) -> None:
+    if _timeless(document) != _timeless(parsed_object(text.encode())):
         raise StalePlanError(
-            f"was made by another version of the planner than {made.planner_version}; plan again",
+            f"was made by another version of the planner than {version}; plan again",
             field="plan_id", code="stale-plan",
         )  # fmt: skip
+
+
+def _timeless(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan or session as it is written, but for the time that it and its plans took."""
+    whole = without_timings(document)
+    if "targets" in whole:
+        whole["targets"] = [
+            {**target, "plan": without_timings(target["plan"])} for target in whole["targets"]
+        ]
+    return whole
 
 
 def _draw(prepared: PreparedCase, target: TargetSpec, made: Plan) -> dict[str, bytes]:
@@ -189,6 +207,16 @@ def _plan(folder: Path, document: Mapping[str, Any], report: Report | None = Non
     request = checked(PlanRequestDocument, document).request()
     return _plans.get(
         (folder.name, request.digest), lambda: plan(_case(folder), request, progress=report)
+    )
+
+
+def _session(
+    folder: Path, document: Mapping[str, Any], report: Report | None = None
+) -> SessionPlan:
+    request = checked(SessionRequestDocument, document).request()
+    return _sessions.get(
+        (folder.name, request.digest),
+        lambda: plan_session(_case(folder), request, progress=report),
     )
 
 

@@ -86,7 +86,7 @@ def _reached(
         wall = posterior_wall(anatomy)
         inward = -anatomy.frame.rotation[1]
         yield from _crossed(Place.POSTERIOR_WALL, points, wall.origin_mm, inward)
-    yield from ((Place.CURVE, depth) for depth in _bends(trajectory.path))
+    yield from ((Place.CURVE, depth) for depth, _ in arcs_of(trajectory.path))
 
 
 def _crossed(
@@ -103,11 +103,12 @@ def _crossed(
         depth += length
 
 
-def _bends(path: Path) -> Iterator[float]:
+def arcs_of(path: Path) -> Iterator[tuple[float, Arc]]:
+    """Yield each arc of a path with the depth at which it begins, mm."""
     depth = 0.0
     for piece in path:
         if isinstance(piece, Arc):
-            yield depth
+            yield depth, piece
         depth += piece.length_mm
 
 

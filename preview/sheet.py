@@ -1,4 +1,4 @@
-"""Lays one page A4 out for the angio suite: ``sheet_words`` says what stands on it.
+"""Lays out the pages A4 for the angio suite: ``sheet_words`` says what stands on them.
 
 The same plan makes the same bytes: no clock is read, and fonts and pictures are embedded. What
 finds no room is counted on the page, never dropped in silence.
@@ -7,6 +7,7 @@ finds no room is counted on the page, never dropped in silence.
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -57,8 +58,22 @@ _LINE, _SHADE = colors.HexColor("#9aa3ad"), colors.HexColor("#eef1f4")
 _RED = colors.HexColor("#b00020")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Page:
+    """One page: what it says, its pictures with their captions, and the map of its angles."""
+
+    sheet: Sheet
+    pictures: Sequence[tuple[str, Image.Image]] = ()
+    chart: Image.Image | None = None
+
+
 def sheet_pdf(question: Question, plan: Plan, trajectory: Trajectory | None, digest: str) -> bytes:
-    """Return the sheet of one of a plan's trajectories as PDF; without one, why there is none.
+    """Return the sheet of one of a plan's trajectories as PDF; without one, why there is none."""
+    return pdf_of([page_of(question, plan, trajectory, digest)])
+
+
+def page_of(question: Question, plan: Plan, trajectory: Trajectory | None, digest: str) -> Page:
+    """Return the page of one of a plan's trajectories; without one, why there is none.
 
     Args:
         question: What was planned for.
@@ -67,10 +82,12 @@ def sheet_pdf(question: Question, plan: Plan, trajectory: Trajectory | None, dig
         digest: Of the plan's document; it stands on the page.
     """
     if trajectory is None:
-        return _page(refusal_of(question, plan, digest), (), None)
-    sheet = sheet_of(question, plan, trajectory, digest)
-    chart = angle_map(trajectory.views, question.c_arm, trajectory.rank)
-    return _page(sheet, _thumbnails(question, trajectory), chart)
+        return Page(sheet=refusal_of(question, plan, digest))
+    return Page(
+        sheet=sheet_of(question, plan, trajectory, digest),
+        pictures=_thumbnails(question, trajectory),
+        chart=angle_map(trajectory.views, question.c_arm, trajectory.rank),
+    )
 
 
 def _thumbnails(question: Question, trajectory: Trajectory) -> Sequence[tuple[str, Image.Image]]:
@@ -92,17 +109,23 @@ def _caption(view: View) -> str:
     return f"{ROLES[view.role]}: {console_pair(view)}"
 
 
-def _page(
-    sheet: Sheet,
-    pictures: Sequence[tuple[str, Image.Image]],
-    chart: Image.Image | None,
-) -> bytes:
-    """Lay everything out from the top and the assumptions from the bottom; columns get the rest."""
+def pdf_of(pages: Sequence[Page]) -> bytes:
+    """Return pages as one PDF, titled as the first."""
     _register()
     written = io.BytesIO()
     pen = Canvas(written, pagesize=A4, invariant=1, pageCompression=1)
-    pen.setTitle(sheet.title)
+    pen.setTitle(pages[0].sheet.title)
     pen.setSubject(NOTICE)
+    for page in pages:
+        _lay_out(pen, page)
+        pen.showPage()
+    pen.save()
+    return written.getvalue()
+
+
+def _lay_out(pen: Canvas, page: Page) -> None:
+    """Lay everything out from the top and the assumptions from the bottom; columns get the rest."""
+    sheet = page.sheet
     top = _header(pen, sheet)
     if sheet.device:
         half = (WIDTH - GAP) / 2.0
@@ -110,13 +133,10 @@ def _page(
         top = min(below, _put(pen, _facts(sheet.entry, half), EDGE + half + GAP, top, half)) - GAP
     if sheet.angles:
         top = _put(pen, _angles(sheet), EDGE, top, WIDTH) - GAP
-    if pictures:
-        top = _row(pen, pictures, top) - GAP
+    if page.pictures:
+        top = _row(pen, page.pictures, top) - GAP
     bottom = _footer(pen, sheet)
-    _columns(pen, sheet, chart, (top, bottom))
-    pen.showPage()
-    pen.save()
-    return written.getvalue()
+    _columns(pen, sheet, page.chart, (top, bottom))
 
 
 @cache
@@ -233,20 +253,26 @@ def _columns(
     words = [part for heading, lines in sheet.blocks for part in _block(heading, lines)]
     cautions = _block("Cautions", sheet.cautions) if sheet.cautions else []
     if not sheet.clearances:
-        _column(pen, [*words, *cautions], (EDGE, WIDTH), limits)
+        _last_column(pen, [*words, *cautions], (EDGE, WIDTH), limits)
         return
     left: list[Flowable] = [_clearances(sheet, width)]
     if chart is not None:
         left += [ClockAndMap(sheet.clearances, chart, FONT), _text(f"{CLOCK} {MAP}", 6.0)]
-    _column(pen, [*left, *cautions], (EDGE, width), limits)
-    _column(pen, words, (EDGE + width + GAP, width), limits)
+    left += cautions
+    shown, _ = _column(pen, left, (EDGE, width), limits)
+    over = [_heading("Cautions, continued"), *left[shown:]] if shown < len(left) else []
+    _last_column(pen, [*words, *over], (EDGE + width + GAP, width), limits)
 
 
 def _block(heading: str, lines: Sequence[str]) -> list[Flowable]:
     return [
-        _text(heading, 7.5, bold=True, shade=_SHADE),
+        _heading(heading),
         *(_text(f"\u2022 {line}", 6.8) for line in lines),
     ]
+
+
+def _heading(words: str) -> Paragraph:
+    return _text(words, 7.5, bold=True, shade=_SHADE)
 
 
 def _column(
@@ -254,17 +280,34 @@ def _column(
     parts: Sequence[Flowable],
     across: tuple[float, float],
     limits: tuple[float, float],
-) -> None:
-    """Draw parts below each other; say how many found no room."""
+    reserved: float = 0.0,
+) -> tuple[int, float]:
+    """Draw parts below each other; return how many found room, and where they end.
+
+    Room is ``reserved`` below every part but the last.
+    """
     (left, width), (top, bottom) = across, limits
-    reserved = 8.5
     for index, part in enumerate(parts):
         height = part.wrapOn(pen, width, A4[1])[1]
         if top - height < bottom + (reserved if index < len(parts) - 1 else 0.0):
-            missing = f"{len(parts) - index} more lines found no room: read the plan itself."
-            _put(pen, _text(missing, 7.0, bold=True, ink=_RED), left, top, width)
-            return
+            return index, top
         top = _put(pen, part, left, top, width) - 0.6
+    return len(parts), top
+
+
+def _last_column(
+    pen: Canvas,
+    parts: Sequence[Flowable],
+    across: tuple[float, float],
+    limits: tuple[float, float],
+) -> None:
+    """Draw parts below each other; say how many found no room."""
+    shown, top = _column(pen, parts, across, limits, reserved=8.5)
+    if shown < len(parts):
+        count = len(parts) - shown
+        lines = "line" if count == 1 else "lines"
+        missing = f"{count} more {lines} found no room: read the plan itself."
+        _put(pen, _text(missing, 7.0, bold=True, ink=_RED), across[0], top, across[1])
 
 
 def _clearances(sheet: Sheet, width: float) -> Table:

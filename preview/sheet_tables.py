@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planner.case import HARDWARE
+from planner.needles.catalogue import needle_named
 from planner.question import Question
 from planner.result import Clearance, Trajectory, View, ViewRole
 from preview.sheet_steps import hour_of, whole_hour
@@ -66,7 +67,7 @@ def angle_rows(trajectory: Trajectory) -> Iterator[AngleRow]:
             view = shown[role]
             yield AngleRow(
                 role=words, label=view.label, dicom=_pair(view.primary_rad, view.secondary_rad, 1),
-                console=console_pair(view), hides=_hides(view), note=_note(view),
+                console=console_pair(view), hides=_hides(view), note=_note(trajectory, view),
                 reachable=view.reachable,
             )  # fmt: skip
 
@@ -84,8 +85,10 @@ def _pair(primary_rad: float, secondary_rad: float, decimals: int) -> str:
     return " / ".join(f"{angle:+.{decimals}f}" if angle else "0" for angle in shown)
 
 
-def _note(view: View) -> str:
+def _note(trajectory: Trajectory, view: View) -> str:
     said = [] if view.reachable else ["OUT OF REACH"]
+    if view.role is ViewRole.BULLS_EYE and needle_named(trajectory.needle).curved is not None:
+        said.append("of the straight cannula")
     if view.tilt is not None:
         lateral, cranial = (
             round(math.degrees(a)) for a in (view.tilt.lateral_rad, view.tilt.cranial_rad)

@@ -5,6 +5,7 @@ taken from the plan or measured on the same anatomy; what is not known is said t
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from planner.needles.catalogue import needle_named
 from planner.needles.model import HUB_STAND_OFF_MM
 from planner.question import Question
 from planner.result import Plan, Status, Trajectory, View, ViewRole
-from planner.treatment import CementGuidance
+from planner.treatment import CementGuidance, Goal
 from planner.why_not import told
 from preview.sheet_steps import beside_midline, bevel_words, steps
 from preview.sheet_tables import (
@@ -32,6 +33,8 @@ from preview.sheet_tables import (
 
 MOST_STOPS = 4
 MUCH_HIDDEN = 0.5  # share of the needle's end from which a view does not show it [A]
+
+_EVIDENCE = re.compile(r" \[(?:DOMAIN [^\]]*|[SADMP]\d*(?::[^\]]*)?)\]")
 
 Fact = tuple[str, str]
 
@@ -84,9 +87,9 @@ def sheet_of(question: Question, plan: Plan, trajectory: Trajectory, digest: str
             ("Bevel and clock, seen from the hub, 12 to the head", bevel_words(trajectory)),
             (f"Plan B, and why not first (this is plan {trajectory.rank})",
              tuple(_plan_b(plan, trajectory))),
-            ("Cement: goal, stop and watch", tuple(_cement(question, trajectory))),
+            ("Cement: goal, stop and watch", tuple(map(_plain, _cement(question, trajectory)))),
         ),
-        cautions=tuple(dict.fromkeys((*trajectory.cautions, *plan.warnings))),
+        cautions=tuple(map(_plain, dict.fromkeys((*trajectory.cautions, *plan.warnings)))),
         assumptions=(*_assumptions(question), _identity(plan, digest)),
     )  # fmt: skip
 
@@ -136,7 +139,7 @@ def _device(trajectory: Trajectory) -> Iterator[Fact]:
     yield "Length", f"at least {least:.0f} mm; this one has {needle.length_mm:.0f} mm"
     if trajectory.cement is not None:
         goal = trajectory.cement.goal
-        yield "Cement", f"{goal.least_ml:.1f} to {goal.most_ml:.1f} ml, guidance only (below)"
+        yield "Cement", f"{_volume(goal)}, guidance only (below)"
     yield "Technique", trajectory.technique.replace("_", " ")
     limit = trajectory.limiting_structure
     spare = f"{trajectory.margin_mm:.2f} mm" + (f", at {limit}" if limit else "")
@@ -240,10 +243,7 @@ def _cement(question: Question, trajectory: Trajectory) -> Iterator[str]:
         stops = stop_surfaces(question, (trajectory.tip_mm,))
     else:
         aim = guidance.goal
-        yield (
-            f"Goal: {goal}, {aim.aim_ml:.1f} ml ({aim.least_ml:.1f} to {aim.most_ml:.1f}): "
-            f"{aim.source}."
-        )
+        yield (f"Goal: {goal}, {aim.aim_ml:.1f} ml (of {_volume(aim)}): {aim.source}.")
         if guidance.cap_ml is not None and guidance.cap_by != aim.source:
             yield f"At most {guidance.cap_ml:.1f} ml: then the fill is at the {guidance.cap_by}."
         yield from _covered(guidance)
@@ -257,6 +257,11 @@ def _cement(question: Question, trajectory: Trajectory) -> Iterator[str]:
         yield f"{check[0].upper()}{check[1:]}."
     if trajectory.tamp is not None and trajectory.tamp.eligible:
         yield f"Bone tamp: {trajectory.tamp.size}, {trajectory.tamp.reason}."
+
+
+def _volume(goal: Goal) -> str:
+    least, most = (f"{volume:.1f}" for volume in (goal.least_ml, goal.most_ml))
+    return f"{least} ml" if least == most else f"{least} to {most} ml"
 
 
 def _covered(guidance: CementGuidance) -> Iterator[str]:
@@ -278,10 +283,10 @@ def _assumptions(question: Question) -> Iterator[str]:
         f"for head-first supine; the patient lies {lies}. Centre the entry: 25 mm off the "
         "isocentre turns a view by 2\u00b0."
     )
-    yield f"Anatomy {ct_assumption(lies)}."
+    yield f"{_scanned(question)} Anatomy {ct_assumption(lies)}."
     yield (
-        f"C-arm {arm.name} ({arm.source}); collisions and table edges are not modelled. Metal "
-        "hides: shares of the needle's last 15 mm, of the target and of the posterior wall."
+        f"C-arm {arm.name} ({_plain(arm.source)}); collisions and table edges are not modelled. "
+        "Metal hides: shares of the needle's last 15 mm, of the target and of the posterior wall."
     )
     derived = [s.name for s in question.prepared.case.structures if s.derived is not None]
     metal = question.prepared.given.of_kind(*HARDWARE)
@@ -291,6 +296,21 @@ def _assumptions(question: Question) -> Iterator[str]:
         )
     if not metal:
         yield "The case holds no metal."
+
+
+def _plain(words: str) -> str:
+    """Return words without the tags of their evidence, which are for readers of the domain page."""
+    return _EVIDENCE.sub("", words)
+
+
+def _scanned(question: Question) -> str:
+    """Say when the case was scanned: whatever its origin calls a date."""
+    told = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in question.prepared.given.provenance.items()
+        if "date" in key.lower()
+    ]
+    return f"CT: {', '.join(told)}." if told else "CT: the case tells no DATE; check it."
 
 
 def _identity(plan: Plan, digest: str) -> str:

@@ -141,8 +141,11 @@ async def scene(request: Request, plan_id: str) -> Response:
     responses={200: {"content": {"application/pdf": {}}}, **problems(404, 409, 422, 429, 503)},
 )
 async def sheet(request: Request, plan_id: str, rank: _Rank = 1) -> Response:
-    """Return the page for the angiography suite, of the first trajectory if no other is named."""
-    pdf = await _of_plan(request, plan_id, partial(work.sheet, rank=rank))
+    """Return the page for the angiography suite, of the first trajectory if no other is named.
+
+    Of a session, a page for every needle that was chosen.
+    """
+    pdf = await _of_plan(request, plan_id, partial(work.sheet, rank=rank), settled)
     return Response(pdf, media_type="application/pdf")
 
 
@@ -213,21 +216,6 @@ async def profile(request: Request, case_id: str) -> Response:
     return _json(await service.workers.run(case_id, profile_of, folder, asked))
 
 
-async def _drawn(request: Request, plan_id: str, file_name: str) -> bytes:
-    return await _of_plan(request, plan_id, partial(work.drawn, file_name=file_name))
-
-
-async def _of_plan(
-    request: Request, plan_id: str, make: Callable[[Path, Mapping[str, Any], str], bytes]
-) -> bytes:
-    """Return what a worker makes of a plan that is done."""
-    service = service_of(request)
-    plan = await run_in_threadpool(service.ledger.plan, plan_id, owner_of(request))
-    answer = answered(plan)
-    folder: Path = service.store.folder_of(plan.case_id)
-    return await service.workers.run(plan.case_id, make, folder, plan.request, answer)
-
-
 def answered(plan: StoredPlan) -> str:
     """Return the plan's document.
 
@@ -240,11 +228,38 @@ def answered(plan: StoredPlan) -> str:
             "is for several targets; ask for a plan of each target that is to be shown",
             field="plan_id", code="several-plans",
         )  # fmt: skip
+    return settled(plan)
+
+
+def settled(plan: StoredPlan) -> str:
+    """Return the document of a plan or session.
+
+    Raises:
+        PlanNotDoneError: If it is not made yet.
+    """
     if plan.state is not State.DONE or plan.answer is None:
         raise PlanNotDoneError(
             f"is {plan.state}, so there is nothing to show yet", field="plan_id", code="not-done"
         )
     return plan.answer
+
+
+async def _drawn(request: Request, plan_id: str, file_name: str) -> bytes:
+    return await _of_plan(request, plan_id, partial(work.drawn, file_name=file_name))
+
+
+async def _of_plan(
+    request: Request,
+    plan_id: str,
+    make: Callable[[Path, Mapping[str, Any], str], bytes],
+    answer_of: Callable[[StoredPlan], str] = answered,
+) -> bytes:
+    """Return what a worker makes of a plan that is done; one for one target, unless told."""
+    service = service_of(request)
+    plan = await run_in_threadpool(service.ledger.plan, plan_id, owner_of(request))
+    answer = answer_of(plan)
+    folder: Path = service.store.folder_of(plan.case_id)
+    return await service.workers.run(plan.case_id, make, folder, plan.request, answer)
 
 
 def _state(plan: StoredPlan) -> dict[str, Any]:

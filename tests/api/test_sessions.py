@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
@@ -132,7 +133,7 @@ def test_a_proof_of_a_session_is_refused(run: Run, tmp_path: Path) -> None:
     assert "one target" in done.stderr
 
 
-def test_the_service_answers_several_targets_and_shows_none_of_them(
+def test_the_service_answers_several_targets_and_prints_all_of_them(
     client: TestClient, small: Bundle
 ) -> None:
     case = client.post("/v1/cases", files=small.parts())
@@ -146,6 +147,9 @@ def test_the_service_answers_several_targets_and_shows_none_of_them(
     assert len(reply.json()["targets"]) == 2
     where = reply.headers["Location"]
     assert client.get(where).json() == reply.json()
+    printed = client.get(f"{where}/sheet.pdf")
+    assert printed.status_code == 200, printed.text
+    assert len(pypdfium2.PdfDocument(printed.content)) == 2, "a page for each target without"
     refused = client.get(f"{where}/scene.glb")
     assert refused.status_code == 409
     assert refused.json()["errors"][0]["code"] == "several-plans"

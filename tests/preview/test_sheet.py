@@ -13,14 +13,18 @@ from reportlab.lib.pagesizes import A4
 from planner.anatomy.model import VertebraAnatomy
 from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
-from planner.needles.path import Line
+from planner.needles.path import Arc, Line
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
 from planner.request import AnteriorBody, PlanRequest
-from planner.result import Outcome, Plan, Trajectory
+from planner.result import Outcome, Plan, Slide, Trajectory
+from planner.session.planning import Chosen, Neighbours, SessionOutcome, SessionPlan
+from planner.session.spacing import Nearness, Part
 from planner.trajectory import drawn_trajectory
+from preview.session_sheet import session_pdf
 from preview.sheet import EDGE, NOTICE, sheet_pdf
-from preview.sheet_tables import MOST_CLEARANCES, console_pair
+from preview.sheet_steps import bevel_words, steps
+from preview.sheet_tables import MOST_CLEARANCES, angle_rows, console_pair
 from preview.sheet_words import Sheet, sheet_of
 
 SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
@@ -55,12 +59,18 @@ def written(question: Question, plan: Plan) -> bytes:
 
 def words_of(pdf: bytes) -> str:
     """All text of a PDF that has one page, with single spaces."""
+    [said] = pages_of(pdf)
+    return said
+
+
+def pages_of(pdf: bytes) -> list[str]:
+    """The text of each page of a PDF, with single spaces."""
     document = pypdfium2.PdfDocument(pdf)
-    assert len(document) == 1
-    page = document[0]
-    assert page.get_size() == pytest.approx(A4, abs=0.01)
-    text = page.get_textpage()
-    said = " ".join(text.get_text_range().replace("\ufffe", "").split())
+    said = []
+    for page in document:
+        assert page.get_size() == pytest.approx(A4, abs=0.01)
+        text = page.get_textpage().get_text_range()
+        said.append(" ".join(text.replace("\ufffe", "").split()))
     document.close()
     return said
 
@@ -163,6 +173,97 @@ def test_the_tightest_clearances_come_first_and_none_that_is_meant(
     assert [spare[name] for name in shown] == sorted(spare.values())[: len(shown)]
     for row in sheet.clearances:
         assert (row.state in {"near", "BREACH"}) >= (spare[row.cells[0].split(" (")[0]] < 0.0)
+
+
+def test_cautions_that_find_no_room_on_the_left_go_on_on_the_right(
+    question: Question, plan: Plan
+) -> None:
+    many = [f"caution number {n} of those that must be read" for n in range(9)]
+    said = words_of(sheet_pdf(question, *with_cautions(plan, *many), DIGEST))
+    assert all(f"{caution} " in f"{said} " for caution in many)
+    assert "Cautions, continued" in said
+
+
+def test_a_date_of_the_scan_is_told_and_a_missing_one_as_well(
+    question: Question, plan: Plan, written: bytes
+) -> None:
+    assert "the case tells no DATE" in words_of(written)
+    prepared = PreparedCase(replace(question.prepared.given, provenance={"ct_date": "2026-03-04"}))
+    dated = replace(question, prepared=prepared)
+    sheet = sheet_of(dated, plan, plan.trajectories[0], DIGEST)
+    assert any("CT: ct date 2026-03-04." in line for line in sheet.assumptions)
+
+
+def test_a_path_along_a_screw_says_how_to_meet_it(plan: Plan) -> None:
+    first = plan.trajectories[0]
+    slide = Slide(
+        screw="screw_L3_R", contact_mm=first.tip_mm, contact_share=0.4, arrival_rad=0.2,
+        bevel_hour=8.9, slide_mm=22.0, bend_radius_mm=180.0, elastic_radius_mm=170.0,
+        margin_beside_mm=1.25, limiting_beside="rod_R",
+    )  # fmt: skip
+    said = " ".join(bevel_words(replace(first, slide=slide)))
+    for part in (
+        f"Meets screw_L3_R {first.length_mm - 22.0:.0f} mm deep, 40% down", "at 11\u00b0",
+        "face to 9 o'clock", "22 mm along the shaft", "radius of 180 mm", "1.25 mm", "at rod_R",
+    ):  # fmt: skip
+        assert part in said
+    assert "STAYS BENT" not in said
+    bent = replace(slide, bend_radius_mm=120.0)
+    assert "STAYS BENT" in " ".join(bevel_words(replace(first, slide=bent)))
+
+
+def test_a_curved_needle_says_where_to_stop_how_to_roll_and_how_far_to_send(
+    question: Question, plan: Plan
+) -> None:
+    straight = plan.trajectories[0]
+    start, end = straight.path[0].start_mm, straight.path[0].end_mm
+    along = (end - start) / np.linalg.norm(end - start)
+    superior = np.array([0.0, 0.0, 1.0]) - along[2] * along
+    superior /= np.linalg.norm(superior)
+    tip = end + 20.0 * along + 20.0 * superior
+    arc = Arc(start_mm=end, end_mm=tip, centre_mm=end + 20.0 * superior, radius_mm=20.0,
+              angle_rad=np.pi / 2.0)  # fmt: skip
+    curved = replace(
+        straight, needle="curved-13G-in-10G", path=(straight.path[0], arc), tip_mm=tip,
+        length_mm=straight.length_mm + arc.length_mm,
+    )  # fmt: skip
+    depth = f"{straight.length_mm:.0f} mm"
+    said = " ".join(bevel_words(curved))
+    assert f"Stop the cannula {depth} deep" in said
+    assert "opens to 12 o'clock; send it 31 mm out (radius 20 mm, 90\u00b0)" in said
+    assert f"{depth}: the cannula STOPS" in " ".join(steps(question, curved))
+    row = next(iter(angle_rows(curved)))
+    assert "straight cannula" in row.note
+
+
+def test_a_session_has_a_page_for_every_needle_it_chose_and_every_target_without(
+    question: Question, plan: Plan, empty_plan: Plan
+) -> None:
+    first, second = plan.trajectories
+    near = Nearness(distance_mm=12.4, first=Part.HUB, second=Part.SHAFT)
+    request = PlanRequest(target=AnteriorBody(level="L3"))
+    both, none = (
+        Chosen(request=request, label=label, plan=made, ranks=ranks, reason=reason, cement=None)
+        for label, made, ranks, reason in (
+            ("front of L3", plan, (1, 2), "one needle from either side"),
+            ("a lesion", empty_plan, (), "every way collides with the needles to L3"),
+        )
+    )
+    session = SessionPlan(
+        case_digest="c", request_digest="r", planner_version="0", outcome=SessionOutcome.SOME,
+        explanation="", chosen=(none, both), order=(1,), warnings=(), timings_s={},
+        neighbours=(Neighbours(first=(1, 1), second=(1, 2), near=near),),
+    )  # fmt: skip
+    one, two, without = pages_of(session_pdf(session, [question] * 2, [DIGEST] * 2))
+    assert "1 of 2" in one
+    assert "12 mm from needle 2 (hub to shaft)" in one
+    assert "12 mm from needle 1 (shaft to hub)" in two
+    for page, mine, other in ((one, first, second), (two, second, first)):
+        assert mine.views[0].label in page
+        assert other.views[0].label not in page, "a chosen needle is no plan B"
+        assert "Cement is for 2 needles together" in page
+    assert "no needle in this session" in without
+    assert "every way collides" in without
 
 
 def test_plan_b_is_the_other_path(question: Question, plan: Plan, sheet: Sheet) -> None:
