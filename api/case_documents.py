@@ -3,16 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.corridor_documents import corridor_document, derived_document, rib_document
+import numpy as np
+import shapely
+
+from api.corridor_documents import corridor_document, derived_document, outline_mm, rib_document
 from api.documents import angle_deg, direction, length_mm, point_mm, problem_document
 from api.hardware_documents import hardware_document
+from geometry.arrays import Point, Vector
 from geometry.frames import RigidTransform
 from planner.anatomy.describe import CaseAnatomy
 from planner.anatomy.height import HeightLoss
 from planner.anatomy.ilium import IliumAnatomy
-from planner.anatomy.model import Body, Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.model import Pedicle, SacralPedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle, transverse_angle
-from planner.anatomy.zones import basivertebral_zone, posterior_wall
+from planner.anatomy.zones import (
+    ANTERIOR_QUARTER,
+    ANTERIOR_THIRD,
+    at_depth,
+    basivertebral_zone,
+    posterior_wall,
+)
 from planner.case import Case, PatientPosition, Side, Structure
 
 CASE_SCHEMA = "trocar/case-description/1"
@@ -28,7 +38,7 @@ def case_document(case: Case, anatomy: CaseAnatomy) -> dict[str, Any]:
         "structures": [_structure(structure) for structure in case.structures],
         "vertebrae": [_with_surroundings(name, case, anatomy) for name in anatomy.vertebrae],
         "ilia": [_ilium(*item) for item in anatomy.ilia.items()],
-        **hardware_document(anatomy.hardware),
+        **hardware_document(anatomy.hardware, anatomy.halos),
         "derived": derived_document(anatomy.derived),
         "findings": {level: dict(findings) for level, findings in case.findings.items()},
         "warnings": [problem_document(warning) for warning in case.warnings],
@@ -80,7 +90,7 @@ def _vertebra(name: str, vertebra: VertebraAnatomy | Unavailable, case: Case) ->
             "posterior": direction(posterior),
             "superior": direction(superior),
         },
-        "body": _body(vertebra.body),
+        "body": _body(vertebra),
         "posterior_wall": _wall(vertebra),
         "basivertebral": _basivertebral(vertebra),
         "pedicles": _pedicles(vertebra.pedicles, vertebra.frame),
@@ -96,13 +106,26 @@ def _missing(unavailable: Unavailable) -> dict[str, Any]:
     return {"available": False, "reason": unavailable.reason, "confidence": 0.0, "warnings": []}
 
 
-def _body(body: Body) -> dict[str, float]:
+def _body(vertebra: VertebraAnatomy) -> dict[str, Any]:
+    body, out = vertebra.body, vertebra.frame.inverse()
+    corners = shapely.get_coordinates(body.outline.exterior)[:-1]
+    flat = np.column_stack([corners, np.zeros(len(corners))])
     return {
         "width_mm": length_mm(body.width_mm),
         "depth_mm": length_mm(body.depth_mm),
         "posterior_height_mm": length_mm(body.posterior_height_mm),
         "anterior_height_mm": length_mm(body.anterior_height_mm),
+        "superior_endplate": _endplate(out, body.superior_mm, body.superior_normal),
+        "inferior_endplate": _endplate(out, body.inferior_mm, body.inferior_normal),
+        "outline_mm": [point_mm(point) for point in out.points(flat)],
+        "anterior_third_mm": point_mm(at_depth(vertebra, ANTERIOR_THIRD)),
+        "anterior_quarter_mm": point_mm(at_depth(vertebra, ANTERIOR_QUARTER)),
+        "anterior_wall_mm": point_mm(at_depth(vertebra, 1.0)),
     }
+
+
+def _endplate(out: RigidTransform, middle: Point, normal: Vector) -> dict[str, Any]:
+    return {"middle_mm": point_mm(out.points(middle)), "normal": direction(out.vectors(normal))}
 
 
 def _wall(vertebra: VertebraAnatomy) -> dict[str, Any]:
@@ -154,6 +177,7 @@ def _pedicles(
 
 _MEASURES = (
     "centre_mm", "axis", "width_mm", "height_mm", "transverse_deg", "sagittal_deg", "walls",
+    "outline_mm",
 )  # fmt: skip
 
 
@@ -177,9 +201,20 @@ def _pedicle(pedicle: Pedicle, frame: RigidTransform) -> dict[str, Any]:
             "superior_mm": point_mm(walls.superior_mm),
             "inferior_mm": point_mm(walls.inferior_mm),
         },
+        "outline_mm": outline_mm(pedicle, pedicle.outline.exterior),
+        **(_sacral(pedicle) if isinstance(pedicle, SacralPedicle) else {}),
         "available": True,
         "reason": pedicle.cause,
         "confidence": round(pedicle.confidence, 3),
+    }
+
+
+def _sacral(pedicle: SacralPedicle) -> dict[str, Any]:
+    """Return what bounds a pedicle of S1 to the side and below."""
+    ala = pedicle.ala.exterior
+    return {
+        "ala_outline_mm": [] if ala.is_empty else outline_mm(pedicle, ala),
+        "foramen_mm": point_mm(pedicle.foramen_mm),
     }
 
 

@@ -36,11 +36,12 @@ def corridor_document(pedicle: Pedicle, corridor: Corridor) -> dict[str, Any]:
         "gauges": list(corridor.gauges),
         "preferred_gauges": list(corridor.preferred_gauges),
         "wall_margin_mm": WALL_MM[0],
-        "outlines_mm": [_outline(pedicle, ring) for ring in rings],
+        "outlines_mm": [outline_mm(pedicle, ring) for ring in rings],
     }
 
 
-def _outline(pedicle: Pedicle, ring: LinearRing) -> list[list[float]]:
+def outline_mm(pedicle: Pedicle, ring: LinearRing) -> list[list[float]]:
+    """Return a ring in the plane of an isthmus as patient points."""
     corners = np.asarray(shapely.simplify(ring, SIMPLER_MM).coords)[:-1]
     return [point_mm(point) for point in _lifted(pedicle, corners)]
 

@@ -6,16 +6,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from api.documents import direction, length_mm, point_mm, problem_document
+from planner.anatomy.halo import HaloRadius
 from planner.anatomy.model import CageEnds, HardwareAnatomy, RodLine, ScrewAxis, Unavailable
 from planner.case import Side
 
 _Read = TypeVar("_Read", ScrewAxis, RodLine, CageEnds)
 
 
-def hardware_document(hardware: HardwareAnatomy) -> dict[str, Any]:
+def hardware_document(hardware: HardwareAnatomy, halos: Mapping[str, HaloRadius]) -> dict[str, Any]:
     """Return every instrument by structure, or by its part where several are in one mesh."""
+    screws = _instruments(hardware.screws, _screw, SCREW)
     return {
-        "screws": _instruments(hardware.screws, _screw, SCREW),
+        "screws": [{**one, "halo": _halo(halos.get(one["structure"]))} for one in screws],
         "rods": _instruments(hardware.rods, _rod, ROD),
         "crosslinks": _instruments(hardware.crosslinks, _rod, ROD),
         "cages": _instruments(hardware.cages, _cage, CAGE),
@@ -57,6 +59,17 @@ def _screw(screw: ScrewAxis) -> dict[str, Any]:
         "level": screw.level,
         "side": _value(screw.side),
         "has_head": screw.has_head,
+    }
+
+
+def _halo(halo: HaloRadius | None) -> dict[str, Any] | None:
+    """Return the lucency around a shaft, or what would be taken for one; None outside bone."""
+    if halo is None:
+        return None
+    return {
+        "radius_mm": length_mm(halo.radius_mm),
+        "modelled": halo.modelled,
+        "reason": halo.note,
     }
 
 

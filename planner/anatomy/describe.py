@@ -6,9 +6,16 @@ from types import MappingProxyType
 
 from planner.anatomy.corridor import Corridor, corridors
 from planner.anatomy.derived import DerivedAnatomy, derived_anatomy
+from planner.anatomy.halo import HaloRadius, halo_radius
 from planner.anatomy.height import HeightLoss, height_loss
 from planner.anatomy.ilium import IliumAnatomy, ilium_anatomy
-from planner.anatomy.model import HardwareAnatomy, Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.model import (
+    HardwareAnatomy,
+    Pedicle,
+    ScrewAxis,
+    Unavailable,
+    VertebraAnatomy,
+)
 from planner.anatomy.reader import AnatomyReader
 from planner.anatomy.ribs import RibGap, rib_gaps
 from planner.case import HARDWARE, LEVELS, Case, Kind, Side
@@ -23,6 +30,8 @@ class CaseAnatomy:
         heights: What is missing of the height of each vertebral body that was read.
         ilia: The corridor of an iliac screw in each ilium.
         hardware: Every screw, rod and cage, parts of fused metal included, and what is wrong.
+        halos: The lucency around every screw that a bone of the case holds, or what would be
+            taken for one if it were loose.
         corridors: What metal leaves free of each pedicle that was read, by bone and side.
         ribs: How the ribs of its level lie beside each vertebra that was read.
         derived: What the case lacks, as far as its bones tell.
@@ -32,6 +41,7 @@ class CaseAnatomy:
     heights: Mapping[str, HeightLoss]
     ilia: Mapping[str, IliumAnatomy | Unavailable]
     hardware: HardwareAnatomy
+    halos: Mapping[str, HaloRadius]
     corridors: Mapping[tuple[str, Side], tuple[Corridor, ...]]
     ribs: Mapping[str, tuple[RibGap, ...]]
     derived: DerivedAnatomy
@@ -50,6 +60,7 @@ def describe_case(case: Case) -> CaseAnatomy:
     bones = {b.name: reader.bone(b) for b in case.of_kind(Kind.VERTEBRA, Kind.SACRUM)}
     read = {name: bone for name, bone in bones.items() if isinstance(bone, VertebraAnatomy)}
     metal, ribs = case.of_kind(*HARDWARE), case.of_kind(Kind.RIB)
+    hardware = reader.hardware()
     return CaseAnatomy(
         vertebrae=MappingProxyType(bones),
         heights=MappingProxyType(
@@ -60,7 +71,8 @@ def describe_case(case: Case) -> CaseAnatomy:
             }
         ),
         ilia=MappingProxyType({i.name: ilium_anatomy(i) for i in case.of_kind(Kind.ILIUM)}),
-        hardware=reader.hardware(),
+        hardware=hardware,
+        halos=MappingProxyType(_halos(case, bones, hardware)),
         corridors=MappingProxyType(
             {
                 (name, side): corridors(pedicle, metal)
@@ -74,6 +86,21 @@ def describe_case(case: Case) -> CaseAnatomy:
         ),
         derived=derived_anatomy(case, bones),
     )
+
+
+def _halos(
+    case: Case, bones: Mapping[str, VertebraAnatomy | Unavailable], hardware: HardwareAnatomy
+) -> dict[str, HaloRadius]:
+    """Return the lucency around each screw in a bone of its level."""
+    holders = {
+        found.level if isinstance(found, VertebraAnatomy) else case.structure(name).level: name
+        for name, found in bones.items()
+    }
+    return {
+        name: halo_radius(screw, case.of_kind(Kind.HALO), case.structure(holders[screw.level]))
+        for name, screw in hardware.screws.items()
+        if isinstance(screw, ScrewAxis) and screw.level in holders
+    }
 
 
 def _neighbours(

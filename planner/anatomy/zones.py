@@ -10,6 +10,7 @@ from planner.anatomy.model import VertebraAnatomy
 
 BASIVERTEBRAL_MM = 5.0  # radius about the vein's mouth that leaks start from (DOMAIN 6.4) [A]
 ANTERIOR_THIRD = 2.0 / 3.0  # depth fraction where it begins
+ANTERIOR_QUARTER = 0.75
 POSTERIOR_QUARTER = 0.25  # depth fraction where it ends
 
 
@@ -35,6 +36,13 @@ def depth_fraction(anatomy: VertebraAnatomy, point: Point) -> float:
     return float((0.5 * depth - anatomy.frame.points(point)[1]) / depth)
 
 
+def at_depth(anatomy: VertebraAnatomy, fraction: float) -> Point:
+    """Return the patient point on the midline at mid-height with a depth fraction, mm."""
+    return anatomy.frame.inverse().points(
+        np.array([0.0, (0.5 - fraction) * anatomy.body.depth_mm, 0.0])
+    )
+
+
 def midline_offset_mm(anatomy: VertebraAnatomy, point: Point) -> float:
     """Return how far a patient point lies to the patient's left of the plane of symmetry, mm."""
     return float(anatomy.frame.points(point)[0])
@@ -42,10 +50,8 @@ def midline_offset_mm(anatomy: VertebraAnatomy, point: Point) -> float:
 
 def posterior_wall(anatomy: VertebraAnatomy) -> Plane:
     """Return the plane of the posterior wall: origin on the midline at mid-height, x left, y up."""
-    out = anatomy.frame.inverse()
     left, _, superior = anatomy.frame.rotation
-    middle = out.points(np.array([0.0, 0.5 * anatomy.body.depth_mm, 0.0]))
-    return Plane(origin_mm=middle, x_axis=left, y_axis=superior)
+    return Plane(origin_mm=at_depth(anatomy, 0.0), x_axis=left, y_axis=superior)
 
 
 def basivertebral_zone(anatomy: VertebraAnatomy) -> Zone:

@@ -76,7 +76,7 @@ def anatomy() -> CaseAnatomy:
     return CaseAnatomy(
         vertebrae={"L2": Unavailable(reason="broken"), "L3": vertebra},
         heights={}, ilia={}, hardware=replace(NO_METAL, screws={"screw_L3_L": screw}),
-        corridors={("L3", Side.LEFT): (above,)}, ribs={}, derived=NOTHING,
+        corridors={("L3", Side.LEFT): (above,)}, halos={}, ribs={}, derived=NOTHING,
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def test_the_sheet_is_written(
 
 def test_a_case_without_bones_has_no_sheet(small_case: Case, tmp_path: Path) -> None:
     nothing = CaseAnatomy(
-        vertebrae={}, heights={}, ilia={}, hardware=NO_METAL, corridors={}, ribs={},
+        vertebrae={}, heights={}, ilia={}, hardware=NO_METAL, corridors={}, halos={}, ribs={},
         derived=NOTHING,
     )  # fmt: skip
     result = render_anatomy(small_case, nothing, tmp_path)
