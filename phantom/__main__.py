@@ -47,12 +47,12 @@ def _print_morphometry(cases: list[Path]) -> int:
     read = [found for case in cases for found in read_vertebrae(load_case(case))]
     read = read or list(population(seeds=(1, 2), scales=(0.92, 1.08)))
     table = morphometry_table(read)
-    sys.stdout.write("| level | measure | published | ours | n | inside range |\n")
-    sys.stdout.write("|---|---|---:|---:|---:|---|\n")
+    sys.stdout.write("| level | measure | published | ours | from, to | n | inside range |\n")
+    sys.stdout.write("|---|---|---:|---:|---:|---:|---|\n")
     for row in table:
         sys.stdout.write(
-            f"| {row.level} | {row.measure} | {row.published:.1f} | {row.ours:.1f} | {row.count} "
-            f"| {'yes' if row.inside else 'NO'} |\n"
+            f"| {row.level} | {row.measure} | {row.published:.1f} | {row.ours:.1f} "
+            f"| {row.least:.1f}, {row.most:.1f} | {row.count} | {'yes' if row.inside else 'NO'} |\n"
         )
     outside = sum(not row.inside for row in table)
     unread = sum(isinstance(found, Unavailable) for found in read)

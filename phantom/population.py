@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeGuard
 
 import numpy as np
 
+from geometry.exact import MeshDistance
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.vertebra import vertebra_mesh, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
@@ -19,10 +21,29 @@ from planner.case import Case, Kind, Side, Structure
 ANGLE_RANGE = math.radians(18.0)  # about the mean, within which a convergence counts as adult
 SURE = 0.5  # confidence from which a pedicle is measured
 LENGTHS = (
-    "body width", "body depth", "body height", "pedicle width", "pedicle height",
-    "pedicle spacing", "canal width",
+    "body width", "body depth", "body height", "pedicle width", "pedicle height", "chord",
+    "pedicle spacing", "canal width", "canal depth",
 )  # fmt: skip
 ANGLES = ("convergence", "descent")
+# From the entry along the pedicle's axis to the anterior cortex, mm (DOMAIN 4.1).
+CHORD_MM = MappingProxyType(
+    {
+        "T1": 30.3, "T2": 33.0, "T3": 36.0, "T4": 37.7, "T5": 40.0, "T6": 41.0, "T7": 42.0,
+        "T8": 43.0, "T9": 44.0, "T10": 45.0, "T11": 46.0, "T12": 47.2, "L1": 48.0, "L2": 49.0,
+        "L3": 50.0, "L4": 50.0, "L5": 50.0,
+    }
+)  # fmt: skip
+_AHEAD_MM, _BACK_MM = 90.0, 60.0  # from an isthmus, beyond which its bone ends
+_BEHIND_MM = 45.0  # from a posterior wall, within which its lamina lies
+_HEIGHTS = np.linspace(-0.45, 0.45, 10)  # of a body, at which the lamina is looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """A vertebra and what was read from it."""
+
+    bone: Structure
+    anatomy: VertebraAnatomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +55,8 @@ class Row:
         measure: What was measured.
         published: Adult mean.
         ours: Mean over the vertebrae read.
+        least: Smallest value.
+        most: Largest value.
         count: How many values it is the mean of.
         inside: Whether all of them lie in the accepted range.
     """
@@ -42,13 +65,15 @@ class Row:
     measure: str
     published: float
     ours: float
+    least: float
+    most: float
     count: int
     inside: bool
 
 
 def population(
     *, seeds: Iterable[int] = (1,), scales: Iterable[float] = (1.0,), resolution_mm: float = 1.4
-) -> Iterator[VertebraAnatomy | Unavailable]:
+) -> Iterator[Measured | Unavailable]:
     """Read drawn vertebrae of every level, seed and scale."""
     for level in PHANTOM_LEVELS:
         for seed in seeds:
@@ -56,21 +81,25 @@ def population(
                 shape = vertebra_shape(morphometry(level, scale=scale), seed=seed)
                 mesh = vertebra_mesh(shape, shape.distance, resolution_mm=resolution_mm)
                 bone = Structure(name=level, kind=Kind.VERTEBRA, mesh=mesh, level=level)
-                yield vertebra_anatomy(bone)
+                yield _measured(bone, vertebra_anatomy(bone))
 
 
-def read_vertebrae(case: Case) -> Iterator[VertebraAnatomy | Unavailable]:
+def read_vertebrae(case: Case) -> Iterator[Measured | Unavailable]:
     """Read every vertebra of a case."""
     reader = AnatomyReader(case)
-    return (reader.bone(bone) for bone in case.of_kind(Kind.VERTEBRA))
+    return (_measured(bone, reader.bone(bone)) for bone in case.of_kind(Kind.VERTEBRA))
 
 
-def morphometry_table(read: Iterable[VertebraAnatomy | Unavailable]) -> tuple[Row, ...]:
+def _measured(bone: Structure, found: VertebraAnatomy | Unavailable) -> Measured | Unavailable:
+    return found if isinstance(found, Unavailable) else Measured(bone=bone, anatomy=found)
+
+
+def morphometry_table(read: Iterable[Measured | Unavailable]) -> tuple[Row, ...]:
     """Compare what was read with the published means, level by level, cranial first."""
-    by_level: dict[str, list[VertebraAnatomy]] = {}
+    by_level: dict[str, list[Measured]] = {}
     for found in read:
-        if isinstance(found, VertebraAnatomy) and found.level in PHANTOM_LEVELS:
-            by_level.setdefault(found.level, []).append(found)
+        if isinstance(found, Measured) and found.anatomy.level in PHANTOM_LEVELS:
+            by_level.setdefault(found.anatomy.level, []).append(found)
     return tuple(
         row
         for level, norm in NORMS.items()
@@ -88,7 +117,40 @@ def side_difference_mm(anatomy: VertebraAnatomy) -> float | None:
     return float(np.linalg.norm(anatomy.frame.points(left.centre_mm) - mirrored))
 
 
-def _rows(level: str, norm: Norm, found: list[VertebraAnatomy]) -> Iterator[Row]:
+def chord_mm(distance: MeshDistance, pedicle: Pedicle) -> float | None:
+    """Return the length of the bone along a pedicle's axis, through its isthmus, mm.
+
+    None where the isthmus' centre is no bone, as where a screw was taken out.
+    """
+    if not distance.contains(pedicle.centre_mm):
+        return None
+    ends = (pedicle.centre_mm + reach * pedicle.axis for reach in (_AHEAD_MM, -_BACK_MM))
+    first = [distance.crossings(pedicle.centre_mm, end) for end in ends]
+    if min(map(len, first)) == 0:
+        return None
+    return float(first[0][0] * _AHEAD_MM + first[1][0] * _BACK_MM)
+
+
+def canal_depth_mm(distance: MeshDistance, anatomy: VertebraAnatomy) -> float | None:
+    """Return how far the nearest bone behind the posterior wall is, in the midline, mm.
+
+    None where there is none, as after a laminectomy.
+    """
+    out, wall = anatomy.frame.inverse(), 0.5 * anatomy.body.depth_mm
+    depths = []
+    for height in _HEIGHTS * anatomy.body.posterior_height_mm:
+        ends = out.points(np.array([[0.0, wall - 3.0, height], [0.0, wall + _BEHIND_MM, height]]))
+        hits = distance.crossings(*ends)
+        if distance.contains(ends[0]) and len(hits) > 1:
+            depths.append(float(hits[1] - hits[0]) * (_BEHIND_MM + 3.0))
+    return min(depths, default=None)
+
+
+def _rows(level: str, norm: Norm, measured: list[Measured]) -> Iterator[Row]:
+    found = [one.anatomy for one in measured]
+    solids = [(MeshDistance(one.bone.mesh), one.anatomy) for one in measured]
+    chords = [chord_mm(solid, p) for solid, a in solids for p in a.pedicles.values() if _is_sure(p)]
+    depths = [canal_depth_mm(solid, a) for solid, a in solids]
     pedicles = [(a, p) for a in found for p in a.pedicles.values() if _is_sure(p)]
     pairs = [both for a in found if (both := _both(a)) is not None]
     values = (
@@ -97,13 +159,16 @@ def _rows(level: str, norm: Norm, found: list[VertebraAnatomy]) -> Iterator[Row]
         [a.body.posterior_height_mm for a in found],
         [p.width_mm for _, p in pedicles],
         [p.height_mm for _, p in pedicles],
+        [chord for chord in chords if chord is not None],
         [float(np.linalg.norm(left.centre_mm - right.centre_mm)) for left, right in pairs],
         [_canal_width_mm(left, right) for left, right in pairs],
+        [depth for depth in depths if depth is not None],
     )
     size = morphometry(level)
     means = (
         norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm, norm.pedicle_width_mm,
-        norm.pedicle_height_mm, size.pedicle_spacing_mm, size.canal_width_mm,
+        norm.pedicle_height_mm, CHORD_MM[level], size.pedicle_spacing_mm, size.canal_width_mm,
+        size.canal_depth_mm,
     )  # fmt: skip
     low, high = ACCEPTED
     for measure, mean, ours in zip(LENGTHS, means, values, strict=True):
@@ -139,6 +204,7 @@ def _canal_width_mm(left: Pedicle, right: Pedicle) -> float:
 def _row(level: str, measure: str, mean: float, ours: list[float], *, inside: bool) -> Row:
     average = float(np.mean(ours)) if ours else math.nan
     return Row(
-        level=level, measure=measure, published=mean, ours=average, count=len(ours),
+        level=level, measure=measure, published=mean, ours=average,
+        least=min(ours, default=math.nan), most=max(ours, default=math.nan), count=len(ours),
         inside=inside and bool(ours),
     )  # fmt: skip

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
-from phantom.population import morphometry_table, population, read_vertebrae, side_difference_mm
+from phantom.population import (
+    Measured,
+    Row,
+    morphometry_table,
+    population,
+    read_vertebrae,
+    side_difference_mm,
+)
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle
 from planner.case import Side
@@ -14,27 +21,38 @@ from planner.case_io import load_case
 
 
 @pytest.fixture(scope="module")
-def drawn() -> list[VertebraAnatomy]:
+def measured() -> list[Measured]:
     read = list(population(seeds=(2,), resolution_mm=1.9))
     unread = [found for found in read if isinstance(found, Unavailable)]
     assert unread == []
-    return [found for found in read if isinstance(found, VertebraAnatomy)]
+    return [found for found in read if isinstance(found, Measured)]
 
 
-def test_every_measure_of_every_drawn_level_is_adult(drawn: list[VertebraAnatomy]) -> None:
-    table = morphometry_table(drawn)
-    assert len(table) == 9 * len(PHANTOM_LEVELS)
+@pytest.fixture(scope="module")
+def drawn(measured: list[Measured]) -> list[VertebraAnatomy]:
+    return [one.anatomy for one in measured]
+
+
+@pytest.fixture(scope="module")
+def table(measured: list[Measured]) -> tuple[Row, ...]:
+    return morphometry_table(measured)
+
+
+def test_every_measure_of_every_drawn_level_is_adult(table: tuple[Row, ...]) -> None:
+    assert len(table) == 11 * len(PHANTOM_LEVELS)
+    assert all(row.least <= row.ours <= row.most for row in table)
     assert [row for row in table if not row.inside] == []
 
 
-def test_drawn_measures_are_read_back(drawn: list[VertebraAnatomy]) -> None:
-    rows = {(row.level, row.measure): row for row in morphometry_table(drawn)}
+def test_drawn_measures_are_read_back(table: tuple[Row, ...]) -> None:
+    rows = {(row.level, row.measure): row for row in table}
     for level in PHANTOM_LEVELS:
         size = morphometry(level)
         assert rows[level, "pedicle width"].ours == pytest.approx(size.pedicle_width_mm, abs=1.0)
         assert rows[level, "pedicle height"].ours == pytest.approx(size.pedicle_height_mm, abs=1.4)
         angle = np.degrees(size.pedicle_transverse_angle)
         assert rows[level, "convergence"].ours == pytest.approx(angle, abs=5.0)
+        assert rows[level, "canal depth"].ours == pytest.approx(size.canal_depth_mm, abs=2.5)
 
 
 def test_drawn_pedicles_descend_as_published(drawn: list[VertebraAnatomy]) -> None:
@@ -62,8 +80,8 @@ def test_walls_lie_on_the_outline_and_where_their_names_say(drawn: list[Vertebra
 def test_real_vertebrae_are_adult_and_nearly_symmetric(shared_cases: Path, bundle: str) -> None:
     read = list(read_vertebrae(load_case(shared_cases / bundle)))
     assert [row for row in morphometry_table(read) if not row.inside] == []
-    for anatomy in read:
-        assert isinstance(anatomy, VertebraAnatomy)
-        apart = side_difference_mm(anatomy)
+    for one in read:
+        assert isinstance(one, Measured)
+        apart = side_difference_mm(one.anatomy)
         assert apart is not None
         assert apart < 1.0
