@@ -7,6 +7,7 @@
     python3 go.py lint                 formatting, types, layers, lock files
     python3 go.py check                lint, then test
     python3 go.py bench [NAME ...]     measure against other libraries (1.5 GB more on disk)
+    python3 go.py docs                 build the site of the pages in docs/ into site/
     python3 go.py viewer               build the planning viewer (needs Node 20.19 or newer)
     python3 go.py lock                 solve the dependencies anew, export the hashed files
 
@@ -33,9 +34,9 @@ PIP_MARK = ENVIRONMENT / "made-by-pip"
 UV_HOME = ROOT / ".uv"
 UV_VERSION = "0.13.8"
 OLDEST, NEWEST = (3, 11), (3, 15)
-COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "viewer", "lock")
+COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "docs", "viewer", "lock")
 # What a command needs beyond the program itself, and how uv is told.
-GROUPS = {"test": "dev", "lint": "dev", "check": "dev", "bench": "bench"}
+GROUPS = {"test": "dev", "lint": "dev", "check": "dev", "docs": "dev", "bench": "bench"}
 UV_GROUPS = {
     "": ("--no-dev", "--inexact"),
     "dev": (),
@@ -265,6 +266,9 @@ def main(command: str, arguments: list[str]) -> int:
     if command == "check" and lint():
         return 1
     os.chdir(ROOT)
+    if command == "docs":
+        os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+        become(program(ENVIRONMENT, "mkdocs"), "build", "--strict", *arguments)
     # All cores, with one thread each in the linear algebra: its matrices are tiny.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     become(

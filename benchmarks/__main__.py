@@ -15,7 +15,7 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its matrices here are tiny
 
-from benchmarks import bars, clearance, drag, scaling, search, start, throw_off
+from benchmarks import bars, clearance, cohort, drag, scaling, search, start, throw_off
 from benchmarks.report import Section, machine, markdown, written
 from benchmarks.scenes import Surroundings, bundled, fine, surroundings
 from benchmarks.timing import FULL, QUICK, Pace
@@ -47,6 +47,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Section]] = {
     "scaling": lambda s: scaling.scaled(s.bundled.question.prepared.case, s.pace),
     "start": lambda s: start.ready(s.fine, s.pace),
     "drag": lambda s: drag.dragged(s.bundled, s.pace),
+    "cohort": lambda s: cohort.scaled(s.pace),
     "throw_off": lambda s: throw_off.searched(s.bundled, s.pace),
 }
 

@@ -58,18 +58,48 @@ def _rank(name: str) -> int:
     return order.index(name) if name in order else -1
 
 
-def by_needle(targets: Sequence[Target], approaches: Callable[[str], bool]) -> dict[str, Share]:
-    """Return, by needle, how many targets that it was tried for have a safe path with it."""
-    found: dict[str, list[bool]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """How the targets that something was tried for ended.
+
+    Attributes:
+        safe: A safe path was found and measured.
+        closed: All that was tried is proved to have none.
+        undecided: Neither.
+    """
+
+    safe: Share
+    closed: Share
+    undecided: Share
+
+
+def by_needle(targets: Sequence[Target], approaches: Callable[[str], bool]) -> dict[str, Ends]:
+    """Return, by needle, how the targets that it was tried for ended."""
+    tried: dict[str, list[list[dict[str, Any]]]] = {}
     for target in targets:
-        tried: dict[str, bool] = {}
+        classes: dict[str, list[dict[str, Any]]] = {}
         for one in target["classes"]:
             if approaches(one["approach"]):
-                safe = one["status"] == FOUND
-                tried[one["needle"]] = tried.get(one["needle"], False) or safe
-        for needle, safe in tried.items():
-            found.setdefault(needle, []).append(safe)
-    return {needle: Share(part=sum(each), whole=len(each)) for needle, each in found.items()}
+                classes.setdefault(one["needle"], []).append(one)
+        for needle, group in classes.items():
+            tried.setdefault(needle, []).append(group)
+    return {needle: _ends(groups) for needle, groups in tried.items()}
+
+
+def is_safe(one: dict[str, Any]) -> bool:
+    """Tell whether a class has a safe path, whether or not its bounds have met."""
+    margin = one["best_margin_mm"]
+    return one["status"] == FOUND or (margin is not None and margin >= 0.0)
+
+
+def _ends(groups: Sequence[Sequence[dict[str, Any]]]) -> Ends:
+    safe = sum(any(map(is_safe, group)) for group in groups)
+    closed = sum(all(one["status"] == "infeasible" for one in group) for group in groups)
+    whole = len(groups)
+    return Ends(
+        safe=Share(part=safe, whole=whole), closed=Share(part=closed, whole=whole),
+        undecided=Share(part=whole - safe - closed, whole=whole),
+    )  # fmt: skip
 
 
 def classes_of(targets: Sequence[Target]) -> Iterator[dict[str, Any]]:

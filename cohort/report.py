@@ -1,12 +1,13 @@
 """A cohort's report: one HTML page that needs nothing else. The times stand in its last section."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from cohort.counts import (
     FOUND,
+    Ends,
     Share,
     Target,
     blockers,
@@ -88,10 +89,8 @@ def _shares(targets: Sequence[Target]) -> Iterator[str]:
     for caption, key in _GROUPS:
         groups = [(name, share(group)) for name, group in grouped(targets, key)]
         yield _table(f"By {caption}", (caption, "with a safe path"), groups)
-    needles = by_needle(targets, lambda approach: approach != ALONG)
-    yield _table("By needle, straight", ("needle", "with a safe path"), list(needles.items()))
-    along = by_needle(targets, lambda approach: approach == ALONG)
-    yield _table("By needle, along the screw", ("needle", "loose screws"), list(along.items()))
+    yield _needles("By needle, straight", by_needle(targets, lambda a: a != ALONG))
+    yield _needles("By needle, along the screw", by_needle(targets, lambda a: a == ALONG))
     best = [t for t in targets if t["outcome"] == FOUND]
     rows = [(name, str(len(group))) for name, group in grouped(best, _technique)]
     yield _table("Technique of the first path", ("technique", "targets"), rows)
@@ -113,12 +112,18 @@ def _ways(targets: Sequence[Target]) -> Iterator[str]:
     yield "<h2>Levels with a safe path</h2>"
     for way, group in grouped(targets, lambda t: t["way"]):
         needles = by_needle(group, lambda _: True)
-        yield _table(f"{way}", ("needle", "levels"), list(needles.items()))
+        yield _needles(way.capitalize(), needles)
         rows: list[tuple[Cell, ...]] = [
-            (level, *by_needle(each, lambda _: True).values())
+            (level, *(ends.safe for ends in by_needle(each, lambda _: True).values()))
             for level, each in grouped(group, lambda t: t["level"])
         ]
-        yield _table(f"{way}, by level", ("level", *needles), rows)
+        yield _table(f"{way.capitalize()}, safe paths by level", ("level", *needles), rows)
+
+
+def _needles(caption: str, needles: Mapping[str, Ends]) -> str:
+    names = ("needle", "safe path", "proved to have none", "not decided")
+    rows = [(name, e.safe, e.closed, e.undecided) for name, e in needles.items()]
+    return _table(caption, names, rows)
 
 
 def _figures(targets: Sequence[Target]) -> Iterator[str]:

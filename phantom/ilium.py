@@ -65,12 +65,14 @@ def ilium_shape(side: Side, *, seed: int, scale: float = 1.0) -> IliumShape:
     return IliumShape(side=side, scale=scale, ripple=waves)
 
 
-def ilium_mesh(shape: IliumShape, field: Field, *, resolution_mm: float) -> TriangleMesh:
-    """Return the surface of a field cut from the bone, in its sacrum's frame of building."""
+def ilium_mesh(
+    shape: IliumShape, field: Field | None = None, *, resolution_mm: float
+) -> TriangleMesh:
+    """Return the bone's surface in its sacrum's frame; of a field cut from it, where given."""
     low, high = shape.scale * _BOX
     if shape.side is Side.RIGHT:
         low, high = np.array([-high[0], low[1], low[2]]), np.array([-low[0], high[1], high[2]])
-    return zero_surface(field, low, high, resolution_mm)
+    return zero_surface(field or shape.distance, low, high, resolution_mm)
 
 
 def _bars() -> list[Capsule]:

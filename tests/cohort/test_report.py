@@ -32,7 +32,10 @@ def _target(name: str, level: str, *, found: bool) -> dict[str, Any]:
         "bulls_eye_primary_deg": 160.0, "bulls_eye_secondary_deg": 5.0,
         "bulls_eye_reachable": True, "plastic_bend": False,
     }  # fmt: skip
-    closed = {"blocked_by": ["screw_<T8>_L"], "upper_bound_mm": -0.4, "would_open": ["thin"]}
+    closed = {
+        "blocked_by": ["screw_<T8>_L"], "best_margin_mm": -0.5, "upper_bound_mm": -0.4,
+        "would_open": ["thin"],
+    }  # fmt: skip
     return {
         "target": name, "level": level, "region": "thoracic", "failure": "loose screw", "way": "",
         "outcome": "found" if found else "no_safe_path", "explanation": f"told about {name}",
@@ -62,10 +65,19 @@ def test_shares_count_targets_spines_and_needles() -> None:
     targets = targets_of(_records(1.0))
     assert share(targets) == Share(part=2, whole=3)
     assert spines(targets) == Share(part=1, whole=2)
-    assert by_needle(targets, lambda _: True) == {
-        NEEDLES[0]: Share(part=2, whole=3), NEEDLES[1]: Share(part=0, whole=3),
-    }  # fmt: skip
+    first, second = (by_needle(targets, lambda _: True)[needle] for needle in NEEDLES)
+    assert (first.safe, first.closed) == (Share(part=2, whole=3), Share(part=1, whole=3))
+    assert (second.safe, second.closed) == (Share(part=0, whole=3), Share(part=3, whole=3))
     assert by_needle(targets, lambda approach: approach == "along_screw") == {}
+
+
+def test_a_class_that_is_not_decided_counts_as_safe_only_with_a_path() -> None:
+    open_ended = [_class("a", "stopped", best_margin_mm=m) for m in (None, -0.1, 0.2)]
+    for one, safe in zip(open_ended, (False, False, True), strict=True):
+        (ends,) = by_needle([{"classes": [one]}], lambda _: True).values()
+        assert ends.safe.part == safe
+        assert ends.undecided.part == (not safe)
+        assert ends.closed.part == 0
 
 
 def test_a_way_is_told_with_what_closes_it_and_what_would_open_it() -> None:
