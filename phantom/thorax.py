@@ -26,6 +26,7 @@ _ON_OWN_BODY = frozenset({"T1", "T10", "T11", "T12"})
 PLEURA_GAP_MM = 1.2
 _PLEURA_INSET_MM = 5.5
 _PLEURA_GRID_MM = 3.2
+_BOX_ROOM_MM = 12.0  # beside the lungs of a straight block
 _PLEURA_BEYOND_MM = 42.0
 
 # Shaft beyond the tubercle: outward, posterior and cranial offset from it, mm.
@@ -117,6 +118,12 @@ class PleuraShape:
         shift = [np.interp(points[:, 2], heights, self.centres[order, i]) for i in (0, 1)]
         return points[:, :2] - np.stack(shift, axis=1)
 
+    def lean_mm(self, least: Point, most: Point) -> float:
+        """Return how far the lung's ends stand beside a box around the bodies' middles, mm."""
+        ends = np.array([[0.0, 0.0, height] for height in self.height])
+        middles = -self._about_spine(ends)
+        return float(np.maximum(least[:2] - middles, middles - most[:2]).max())
+
     def distance(self, points: Points) -> Values:
         """Return the field, mm."""
         flat = self._about_spine(points)
@@ -172,8 +179,9 @@ def pleura_mesh(
     )
     left, front, right, back = shape.outline.bounds
     least, most = centres.min(axis=0), centres.max(axis=0)
-    box_low = np.array([left + least[0] - 12.0, front + least[1] - 12.0, low - 6.0])
-    box_high = np.array([right + most[0] + 12.0, back + most[1] + 12.0, high + 6.0])
+    room = max(_BOX_ROOM_MM, shape.lean_mm(least, most) + 1.0)
+    box_low = np.array([left + least[0] - room, front + least[1] - room, low - 6.0])
+    box_high = np.array([right + most[0] + room, back + most[1] + room, high + 6.0])
     return zero_surface(shape.distance, box_low, box_high, _PLEURA_GRID_MM)
 
 
