@@ -1,6 +1,6 @@
 """Attack the planner's certificates: is there a path that one of them says there is not?
 
-    python -m benchmarks.adversary [CASE ...] [--target TARGET ...] [--paths N]
+    python -m benchmarks.adversary [CASE ...] [--target TARGET ...] [--needle NAME ...] [--paths N]
 
 A certificate claims that no path of its class has a margin above its bound. Here other means look
 for one: random paths, scipy's differential evolution, and Nelder and Mead's simplex from the best
@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,7 @@ BATCH = 50_000
 PROPOSALS = 100  # per path, before a cone is called too narrow to draw from
 WORTH_A_LOOK = (1000, 200, 16)  # best of a batch kept at each look, beaten certificate or not
 MEMBERS = 40  # of the evolving population
+CLIMBING_MM = 1e-3  # how exactly a climb measures on its way
 NOWHERE_MM = -10.0  # below any slack that matters: a line that breaks a rule
 HEADING = (
     f"{'case':24}{'target':30}{'class':46}{'drawn':>9}{'random':>9}{'evolved':>9}{'planner':>9}"
@@ -229,12 +231,12 @@ class Attacker:
 
     def climb(self, start: Float[np.ndarray, " 4"]) -> float:
         """Return the largest slack that a simplex reaches from a line, measured exactly."""
-        best = NO_PATH
+        best, at = NO_PATH, start
 
         def short_of(x: Float[np.ndarray, " 4"]) -> float:
-            nonlocal best
-            slack = self.space.slack(x)
-            best = max(best, slack)
+            nonlocal best, at
+            slack = self.space.slack(x, CLIMBING_MM)
+            best, at = max((best, at), (slack, x.copy()), key=itemgetter(0))
             return -slack if slack > NO_PATH else -float(self.fitness(x[None])[0]) - NOWHERE_MM
 
         simplex = start + 0.3 * np.vstack([np.zeros(4), np.eye(4)])
@@ -242,7 +244,7 @@ class Attacker:
             short_of, start, method="Nelder-Mead",
             options={"maxfev": self.effort.simplex, "initial_simplex": simplex},
         )  # fmt: skip
-        return best
+        return self.space.slack(at)
 
 
 def attack_target(
@@ -330,16 +332,18 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.adversary", description=__doc__)
     parser.add_argument("cases", nargs="*", type=Path, metavar="CASE", help="folder of a bundle")
     parser.add_argument("--target", action="append", metavar="TARGET", help="anterior_body:L3 ...")
+    parser.add_argument("--needle", action="append", metavar="NAME", help="the default ones else")
     parser.add_argument("--paths", type=int, default=Effort().paths, help="random, for a target")
     arguments = parser.parse_args(argv)
     effort = Effort(paths=arguments.paths)
+    needles = {"needles": arguments.needle} if arguments.needle else {}
     bundled = sorted(f.parent for f in sample_case(DEMO_CASE).parent.glob("*/case.json"))
     print(HEADING)
     broken = 0
     for folder in arguments.cases or bundled:
         prepared = PreparedCase(load_case(folder))
         for target in arguments.target or targets_of(folder, prepared.case):
-            document = {"target": target_from_short_form(target)}
+            document = {"target": target_from_short_form(target), **needles}
             request = PlanRequestDocument.model_validate(document).request()
             certificates = plan(prepared, request).certificates
             for attacked in attack_target(prepared, request, certificates, effort):

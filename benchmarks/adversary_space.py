@@ -31,7 +31,7 @@ NO_PATH = -np.inf
 LEAST_REACH_MM = 5.0
 PAIRS = 2_000_000  # rays times triangles that are looked at in one go
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
-NARROWINGS = 45  # by the golden section: a path of 200 mm to within 0.0000001 mm
+EXACTLY_MM = 1e-7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,15 +163,16 @@ class PathSpace:
             held |= ahead % 2 == 1
         return np.where(held, tip, np.where(entered <= last, entered, np.nan))
 
-    def slack(self, line: Float[np.ndarray, " 4"]) -> float:
-        """Return the exact slack of one line's path; minus infinity if it has none."""
+    def slack(self, line: Float[np.ndarray, " 4"], within_mm: float = EXACTLY_MM) -> float:
+        """Return the slack of one line's path, so much too large at most; NO_PATH if none."""
         if not self.passes(line[None])[0]:
             return NO_PATH
         start, step = self.placed(line[None])
         entry, tip = self.entries(start, step)[0], self.tips(start, step)[0]
         if np.isnan(entry + tip) or (tip - entry) * np.linalg.norm(step) > self.usable_mm:
             return NO_PATH
-        return segment_slack(self.around, start[0] + entry * step[0], start[0] + tip * step[0])
+        ends = (start[0] + depth * step[0] for depth in (entry, tip))
+        return segment_slack(self.around, *ends, within_mm)
 
     def through(self, entry: Point, tip: Point) -> Float[np.ndarray, " 4"]:
         """Return the four numbers of the line through two points."""
@@ -237,8 +238,10 @@ def crossings(
         yield rows + at, depth[rows, columns]
 
 
-def segment_slack(around: Surroundings, start: Point, end: Point) -> float:
+def segment_slack(around: Surroundings, start: Point, end: Point, within_mm: float) -> float:
     """Return the least distance from a segment to an obstacle, less what that one requires.
+
+    What is returned was measured at some point of the segment: it is never too small.
 
     The distance to one triangle is convex along the segment, so the golden section closes in on
     its least value. A triangle is dropped once it cannot be the nearest: at first by how far its
@@ -259,7 +262,7 @@ def segment_slack(around: Surroundings, start: Point, end: Point) -> float:
 
     first = slack(high - GOLDEN)
     second = slack(low + GOLDEN)
-    for _ in range(NARROWINGS):
+    while len(left) and (high[0] - low[0]) * length > within_mm:
         least = np.minimum(first, second)
         best = min(best, float(least.min(initial=np.inf)))
         near = least - (high - low) * length <= best
