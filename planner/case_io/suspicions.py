@@ -13,7 +13,7 @@ import numpy as np
 from geometry.arrays import Point
 from geometry.mesh import Problem, Severity, TriangleMesh
 from planner.case import LEVELS, Kind, Side, Structure
-from planner.case_io.level_labels import doubtful_levels
+from planner.case_io.level_labels import doubtful_levels, doubtful_neighbours
 
 _CLEARLY_MM = 3.0
 _NEAR_MM = 45.0
@@ -150,7 +150,8 @@ def _repeated_levels(structures: Sequence[Structure]) -> list[Problem]:
 
 def _doubtful_levels(structures: Sequence[Structure]) -> list[Problem]:
     centres = {s.name: _centre(s.mesh) for s in structures if s.kind is Kind.VERTEBRA}
-    return [_warning("doubtful-level", said) for said in doubtful_levels(structures, centres)]
+    said = (*doubtful_levels(structures, centres), *doubtful_neighbours(structures, centres))
+    return [_warning("doubtful-level", sentence) for sentence in said]
 
 
 def _findings_elsewhere(

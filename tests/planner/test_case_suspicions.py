@@ -131,6 +131,43 @@ def test_levels_that_do_not_fit_how_bones_lie_are_told(levels: dict[str, float],
     assert any(says in said for said in doubts(**levels))
 
 
+def beside(kind: Kind, z: float) -> Structure:
+    """Return a sacrum or a rib that begins next to the bone of ``row`` at a height, mm."""
+    size = np.array([40.0, 25.0, 20.0]) if kind is Kind.SACRUM else np.array([50.0, 5.0, 5.0])
+    off = np.array([0.0, 10.0, -40.0]) if kind is Kind.SACRUM else np.array([74.0, 0.0, 0.0])
+    mesh = ellipsoid(np.array([0.1 * z, -0.3 * z, z]) + off, size)
+    return Structure(name=f"a {kind}", kind=kind, mesh=mesh)
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "says"),
+    [
+        (Kind.SACRUM, ("L2", "L3", "L4"), "bone_L4 (L4) lies next to a sacrum"),
+        (Kind.SACRUM, ("L3", "L4", "L5"), None),
+        (Kind.SACRUM, ("L4", "L5", "L6"), None),
+        (Kind.RIB, ("T12", "L1", "L2"), "a rib lies on bone_L2 (L2)"),
+        (Kind.RIB, ("T10", "T11", "T12"), None),
+    ],
+)
+def test_levels_all_shifted_are_told_by_sacrum_and_ribs(
+    kind: Kind, levels: tuple[str, ...], says: str | None
+) -> None:
+    bones = row(**dict(zip(levels, (30.0, 0.0, -31.0), strict=True)))
+    said = [w.message for w in case_warnings([*bones, beside(kind, -31.0)], {})]
+    doubted = [one for one in said if "shifted" in one]
+    assert len(doubted) == (says is not None)
+    assert all(says in one for one in doubted if says)
+
+
+def test_a_real_sacrum_doubts_only_shifted_levels(shared_cases: Path) -> None:
+    structures = load_case(shared_cases / "sacropelvic").structures
+    up = {"L4": "L3", "L5": "L4"}
+    shifted = [replace(s, level=up.get(s.level or "", s.level)) for s in structures]
+    for case, count in ((structures, 0), (shifted, 1)):
+        said = [w.message for w in case_warnings(case, {}) if "shifted" in w.message]
+        assert len(said) == count
+
+
 @pytest.mark.parametrize("case", ["lumbar-cage", "mid-thoracic", "thoracolumbar-fracture"])
 def test_real_spines_raise_no_doubt_until_a_label_is_wrong(shared_cases: Path, case: str) -> None:
     structures = [s for s in load_case(shared_cases / case).structures if s.kind is Kind.VERTEBRA]
