@@ -207,7 +207,7 @@ def together(meshes: Sequence[TriangleMesh]) -> tuple[Points, Faces]:
 
 
 def chord_lengths(
-    mesh: TriangleMesh,
+    meshes: Sequence[TriangleMesh],
     beam: ConeBeam,
     size: tuple[int, int],
     pixel_mm: float,
@@ -215,10 +215,12 @@ def chord_lengths(
     wall_mm: float = 0.0,
     most_wall_mm: float = 0.0,
 ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
-    """Return, per pixel, how much of its ray lies inside a closed mesh, and how much in its wall.
+    """Return, per pixel, how much of its ray lies inside closed meshes, and how much in walls.
+
+    What lies inside several of them counts as often.
 
     Args:
-        mesh: A closed mesh, patient LPS.
+        meshes: Closed, patient LPS.
         beam: The beam; the central ray meets the picture's middle.
         size: Width and height of the picture, pixels.
         pixel_mm: Side of a pixel on the detector.
@@ -226,19 +228,21 @@ def chord_lengths(
         most_wall_mm: Most that one crossing counts.
     """
     width, height = size
-    flat = beam.project(mesh.vertices)
-    pixels = np.column_stack([
-        width / 2.0 + flat[:, 0] / pixel_mm, height / 2.0 - flat[:, 1] / pixel_mm,
-    ])  # fmt: skip
+    right, up = picture_axes(beam.direction)
     corner = (
         beam.source_to_detector_mm * beam.direction
-        - 0.5 * width * pixel_mm * beam.right
-        + 0.5 * height * pixel_mm * beam.up
+        - 0.5 * width * pixel_mm * right
+        + 0.5 * height * pixel_mm * up
     )
-    rays = np.stack([pixel_mm * beam.right, -pixel_mm * beam.up, corner])
+    rays = np.stack([pixel_mm * right, -pixel_mm * up, corner])
     chord, wall = np.zeros((height, width)), np.zeros((height, width))
-    _kernels.add_chords(
-        mesh.vertices - beam.source_mm, mesh.faces, pixels, rays, wall_mm, most_wall_mm,
-        chord, wall,
-    )  # fmt: skip
+    for mesh in meshes:
+        flat = beam.project(mesh.vertices)
+        pixels = np.column_stack([
+            width / 2.0 + flat[:, 0] / pixel_mm, height / 2.0 - flat[:, 1] / pixel_mm,
+        ])  # fmt: skip
+        _kernels.add_chords(
+            mesh.vertices - beam.source_mm, mesh.faces, pixels, rays, wall_mm, most_wall_mm,
+            chord, wall,
+        )  # fmt: skip
     return chord, np.minimum(wall, chord)

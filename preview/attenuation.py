@@ -57,25 +57,20 @@ def attenuation(
         size: Width and height, pixels.
         pixel_mm: Side of a pixel on the detector.
     """
-
-    def measure(mesh: TriangleMesh, wall_mm: float = 0.0) -> tuple[Lengths, Lengths]:
-        return chord_lengths(
-            mesh, beam, size, pixel_mm, wall_mm=wall_mm, most_wall_mm=MOST_CORTEX_MM
-        )
-
     shown = [structure for structure in structures if structure.mesh.is_closed]
-    total = np.zeros(size[::-1])
+    bones = [s.mesh for s in shown if s.kind in BONE]
+    inside, cortex = chord_lengths(
+        bones, beam, size, pixel_mm, wall_mm=CORTEX_MM, most_wall_mm=MOST_CORTEX_MM
+    )
+    total = (CORTEX_PER_MM - MARROW_PER_MM) * cortex + (MARROW_PER_MM - SOFT_PER_MM) * inside
     if not any(structure.kind is Kind.SKIN for structure in shown):
         total += SOFT_PER_MM * BODY_MM
+    solid = {STEEL_PER_MM - SOFT_PER_MM: list(needles)}
     for structure in shown:
-        if structure.kind in BONE:
-            inside, cortex = measure(structure.mesh, CORTEX_MM)
-            total += (CORTEX_PER_MM - MARROW_PER_MM) * cortex
-            total += (MARROW_PER_MM - SOFT_PER_MM) * inside
-        elif structure.kind in _SOLID:
-            total += _SOLID[structure.kind] * measure(structure.mesh)[0]
-    for needle in needles:
-        total += (STEEL_PER_MM - SOFT_PER_MM) * measure(needle)[0]
+        if structure.kind in _SOLID:
+            solid.setdefault(_SOLID[structure.kind], []).append(structure.mesh)
+    for more_per_mm, meshes in solid.items():
+        total += more_per_mm * chord_lengths(meshes, beam, size, pixel_mm)[0]
     return np.maximum(total, 0.0)
 
 

@@ -267,7 +267,7 @@ def _columns(
 def _block(heading: str, lines: Sequence[str]) -> list[Flowable]:
     return [
         _heading(heading),
-        *(_text(f"\u2022 {line}", 6.8) for line in lines),
+        *(_text(f"\u2022 {line}", 6.5) for line in lines),
     ]
 
 

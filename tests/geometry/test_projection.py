@@ -136,7 +136,7 @@ def test_an_open_mesh_has_no_outline() -> None:
 @given(direction=directions)
 def test_chords_are_what_ray_casting_finds(mesh: TriangleMesh, direction: Vector) -> None:
     beam, size = beam_along(direction, [1.3, 0.7, -0.4]), (26, 22)
-    chord, _ = chord_lengths(mesh, beam, size, 2.1)
+    chord, _ = chord_lengths([mesh], beam, size, 2.1)
     cast = np.zeros_like(chord)
     for row, rays in enumerate(pixel_rays(beam, size, 2.1)):
         for column, ray in enumerate(rays):
@@ -155,7 +155,7 @@ def test_rays_are_inside_exactly_where_the_silhouette_is(
 ) -> None:
     # Along an axis, edges and corners of the box fall on the middles of pixels.
     beam, size, pixel = beam_along(direction), (80, 80), 0.5
-    chord, _ = chord_lengths(mesh, beam, size, pixel)
+    chord, _ = chord_lengths([mesh], beam, size, pixel)
     x = (np.arange(80) + 0.5 - 40.0) * pixel
     covered = silhouette(outlined(mesh), beam)
     middles = np.meshgrid(x, -x)
@@ -168,7 +168,7 @@ def test_rays_are_inside_exactly_where_the_silhouette_is(
 
 def test_a_ray_square_through_a_box_crosses_its_thickness_and_two_walls() -> None:
     chord, wall = chord_lengths(
-        BOX, beam_along([0.0, -1.0, 0.0]), (1, 1), 0.01, wall_mm=1.5, most_wall_mm=6.0
+        [BOX], beam_along([0.0, -1.0, 0.0]), (1, 1), 0.01, wall_mm=1.5, most_wall_mm=6.0
     )
     assert chord[0, 0] == pytest.approx(12.0, abs=1e-6)
     assert wall[0, 0] == pytest.approx(3.0, abs=1e-6)
@@ -176,7 +176,7 @@ def test_a_ray_square_through_a_box_crosses_its_thickness_and_two_walls() -> Non
 
 def test_a_wall_is_never_longer_than_the_ray_inside_nor_than_allowed() -> None:
     chord, wall = chord_lengths(
-        RING, beam_along([0.2, 1.0, 0.1]), (60, 60), 0.8, wall_mm=2.5, most_wall_mm=6.0
+        [RING], beam_along([0.2, 1.0, 0.1]), (60, 60), 0.8, wall_mm=2.5, most_wall_mm=6.0
     )
     assert (wall <= chord).all()
     assert 12.0 < wall.max() <= 24.0  # four crossings at most

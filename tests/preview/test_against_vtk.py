@@ -114,7 +114,7 @@ def test_silhouette_and_thickness_are_those_of_vtks_rays(
     beam = beam_at(angles_deg, mesh.vertices.mean(axis=0))
     hit, inside = hit_by_vtk(mesh, beam)
     assert 25 < hit.sum() < 0.8 * SIZE**2
-    chord, _ = chord_lengths(mesh, beam, (SIZE, SIZE), PIXEL_MM)
+    chord, _ = chord_lengths([mesh], beam, (SIZE, SIZE), PIXEL_MM)
     assert within_a_pixel(chord > 0.0, hit)
     steps = (np.arange(SIZE) + 0.5 - SIZE / 2.0) * PIXEL_MM
     outline = silhouette(outlined(mesh), beam)
