@@ -1,5 +1,6 @@
 """What a cohort's records come to: shares, quartiles, and the targets without a safe path."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -66,11 +67,13 @@ class Ends:
         safe: A safe path was found and measured.
         closed: All that was tried is proved to have none.
         undecided: Neither.
+        closed_by: What closes the ways of targets without a safe path, most often first.
     """
 
     safe: Share
     closed: Share
     undecided: Share
+    closed_by: tuple[str, ...]
 
 
 def by_needle(targets: Sequence[Target], approaches: Callable[[str], bool]) -> dict[str, Ends]:
@@ -79,7 +82,7 @@ def by_needle(targets: Sequence[Target], approaches: Callable[[str], bool]) -> d
     for target in targets:
         classes: dict[str, list[dict[str, Any]]] = {}
         for one in target["classes"]:
-            if approaches(one["approach"]):
+            if approaches(one["approach"]) and is_searched(one):
                 classes.setdefault(one["needle"], []).append(one)
         for needle, group in classes.items():
             tried.setdefault(needle, []).append(group)
@@ -92,19 +95,47 @@ def is_safe(one: dict[str, Any]) -> bool:
     return one["status"] == FOUND or (margin is not None and margin >= 0.0)
 
 
+def is_searched(one: dict[str, Any]) -> bool:
+    """Tell whether there was a way to search: a screw on that side, a wall to run beside."""
+    return bool(one["boxes"]) or one["status"] != "stopped"
+
+
 def _ends(groups: Sequence[Sequence[dict[str, Any]]]) -> Ends:
-    safe = sum(any(map(is_safe, group)) for group in groups)
-    closed = sum(all(one["status"] == "infeasible" for one in group) for group in groups)
+    lost = [group for group in groups if not any(map(is_safe, group))]
+    closed = sum(all(one["status"] == "infeasible" for one in group) for group in lost)
     whole = len(groups)
     return Ends(
-        safe=Share(part=safe, whole=whole), closed=Share(part=closed, whole=whole),
-        undecided=Share(part=whole - safe - closed, whole=whole),
+        safe=Share(part=whole - len(lost), whole=whole), closed=Share(part=closed, whole=whole),
+        undecided=Share(part=len(lost) - closed, whole=whole),
+        closed_by=tuple(blocking(one for group in lost for one in group)),
     )  # fmt: skip
+
+
+def blocking(classes: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Return how many closed classes each sort of structure blocks, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for one in classes:
+        if one["status"] == "infeasible":
+            counts.update({_sort(name) for name in (*one["blocked_by"], *one["limited_by"])})
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _sort(name: str) -> str:
+    """Return what a structure of a drawn spine is, from its name."""
+    if name in LEVELS:
+        return "vertebra"
+    first, *rest = name.split("_")
+    return f"derived {rest[0]}" if first == "derived" and rest else first
 
 
 def classes_of(targets: Sequence[Target]) -> Iterator[dict[str, Any]]:
     """Yield every class that was asked for."""
     return (one for target in targets for one in target["classes"])
+
+
+def at_least(values: Sequence[float], limit: float) -> Share:
+    """Return how many values are no smaller than a limit."""
+    return Share(part=sum(value >= limit for value in values), whole=len(values))
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:

@@ -10,10 +10,14 @@ from cohort.counts import (
     Ends,
     Share,
     Target,
+    at_least,
     blockers,
+    blocking,
     by_needle,
     classes_of,
     grouped,
+    is_safe,
+    is_searched,
     share,
     spines,
     spread,
@@ -121,8 +125,11 @@ def _ways(targets: Sequence[Target]) -> Iterator[str]:
 
 
 def _needles(caption: str, needles: Mapping[str, Ends]) -> str:
-    names = ("needle", "safe path", "proved to have none", "not decided")
-    rows = [(name, e.safe, e.closed, e.undecided) for name, e in needles.items()]
+    names = ("needle", "safe path", "proved to have none", "not decided", "closed by")
+    rows = [
+        (name, e.safe, e.closed, e.undecided, ", ".join(e.closed_by[:4]))
+        for name, e in needles.items()
+    ]
     return _table(caption, names, rows)
 
 
@@ -138,24 +145,36 @@ def _figures(targets: Sequence[Target]) -> Iterator[str]:
          spread([b["breach_probability"] for b in best], 3)),
     ]  # fmt: skip
     yield _table("First paths: least / quartiles / largest", ("", ""), rows)
+    margins = [b["margin_mm"] for b in best]
+    risks = [-b["breach_probability"] for b in best]
+    rows = [
+        *((f"margin of {mm} mm or more", at_least(margins, mm)) for mm in (0.5, 1.0, 2.0)),
+        *((f"breach in {risk:.0%} or less", at_least(risks, -risk)) for risk in (0.05, 0.2)),
+    ]
+    yield _table("First paths with room to spare", ("", "first paths"), rows)
     eyes = [b for b in best if b["bulls_eye"]]
     reached = Share(part=sum(b["bulls_eye_reachable"] for b in eyes), whole=len(eyes))
     plastic = sum(b["plastic_bend"] for b in best)
     yield _paragraph(f"Bull's-eye views that a floor-mounted C-arm reaches: {reached}.")
     yield _paragraph(f"First paths that bend the needle for good: {plastic}.")
-    classes = list(classes_of(targets))
-    rows = []
-    for approach, group in grouped(classes, lambda c: c["approach"].replace("_", " ")):
-        ends = [sum(c["status"] == end for c in group) for end in _ENDS]
+    yield from _proofs(list(classes_of(targets)))
+
+
+def _proofs(classes: Sequence[dict[str, Any]]) -> Iterator[str]:
+    searched = [c for c in classes if is_searched(c)]
+    rows: list[tuple[Cell, ...]] = []
+    for approach, group in grouped(searched, lambda c: c["approach"].replace("_", " ")):
+        safe = sum(map(is_safe, group))
+        closed = sum(c["status"] == "infeasible" for c in group)
         gaps = [c["upper_bound_mm"] - c["best_margin_mm"] for c in group if _bounded(c)]
+        ends = (safe, closed, len(group) - safe - closed)
         rows.append((approach, *map(str, ends), spread(gaps, 2)))
     yield _table(
         "Classes (approach, side, needle) and how their proofs ended",
         ("approach", "safe path", "proved closed", "not decided", "gap of the bounds, mm"), rows,
     )  # fmt: skip
-
-
-_ENDS = ("found", "infeasible", "stopped")
+    blocks = [(sort, str(count)) for sort, count in blocking(searched).items()]
+    yield _table("What closes classes (one may be closed by several)", ("", "classes"), blocks)
 
 
 def _bounded(one: dict[str, Any]) -> bool:

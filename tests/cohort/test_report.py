@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from cohort.counts import Share, blockers, by_needle, share, spines, spread, targets_of
+from cohort.counts import Share, blockers, blocking, by_needle, share, spines, spread, targets_of
 from cohort.report import report
 from cohort.spec import BUILT_IN
 from cohort.tables import write_tables
@@ -68,7 +68,22 @@ def test_shares_count_targets_spines_and_needles() -> None:
     first, second = (by_needle(targets, lambda _: True)[needle] for needle in NEEDLES)
     assert (first.safe, first.closed) == (Share(part=2, whole=3), Share(part=1, whole=3))
     assert (second.safe, second.closed) == (Share(part=0, whole=3), Share(part=3, whole=3))
+    assert second.closed_by == ("rod", "screw")
     assert by_needle(targets, lambda approach: approach == "along_screw") == {}
+
+
+def test_a_class_without_a_way_counts_nowhere() -> None:
+    none = _class("a", "stopped", best_margin_mm=None, upper_bound_mm=None, boxes=0)
+    assert by_needle([{"classes": [none]}], lambda _: True) == {}
+
+
+def test_what_blocks_is_counted_by_its_sort_once_for_each_class() -> None:
+    names = ["screw_T8_L", "screw_T8_R", "derived_root_T7_left", "T9"]
+    one = _class("a", "infeasible", blocked_by=names, limited_by=["pleura_L"])
+    open_one = _class("b", "found", limited_by=["aorta"])
+    assert blocking([one, one, open_one]) == {
+        "derived root": 2, "pleura": 2, "screw": 2, "vertebra": 2,
+    }  # fmt: skip
 
 
 def test_a_class_that_is_not_decided_counts_as_safe_only_with_a_path() -> None:
