@@ -7,15 +7,23 @@
 #   docker run --init --rm -v trocar:/var/lib/trocar -p 8000:8000 --read-only --tmpfs /tmp \
 #     --tmpfs /var/cache/trocar:uid=10001,mode=700 --cap-drop ALL \
 #     --security-opt no-new-privileges trocar serve --host 0.0.0.0 --port 8000 --behind-proxy
+FROM node:22-slim AS viewer
+WORKDIR /viewer
+COPY viewer/package.json viewer/package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY viewer ./
+RUN npm run build
+
 FROM python:3.13-slim AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.8
 WORKDIR /trocar
 # Packages first: they change seldom, and this layer is the slow one.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --all-extras --no-install-project
 COPY . .
-RUN uv sync --frozen --no-dev --no-editable
+COPY --from=viewer /viewer/dist ./viewer/dist
+RUN uv sync --frozen --no-dev --all-extras --no-editable
 
 FROM python:3.13-slim
 # Pictures are drawn by VTK through EGL, in software.

@@ -1,10 +1,13 @@
 """Who may enter, decided before anything of a request's body is read.
 
-Where there are keys, whoever wants anything under ``/v1`` shows one. Where there are none the
+Where there are keys, or a provider's tokens are taken, whoever wants anything under ``/v1`` or the
+figures shows one. Where there are none the
 service is for this machine alone: then it answers only to the machine's own names, so that no page
-can reach it under another. Pages of other origins are turned away in either case.
+can reach it under another. Pages of other origins are turned away in either case, and so is who
+asks too often.
 """
 
+import math
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,17 +15,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.documents import dump
 from api.keys import FILE, KeyRing
+from api.oidc import TokenReader
 from api.problems import (
     MEDIA_TYPE,
     ForeignHostError,
     ForeignOriginError,
+    TooOftenError,
     UnauthenticatedError,
     problem_of,
 )
+from api.rates import Rates
 from api.settings import Settings
 
 BEARER = "bearer."  # of a WebSocket's subprotocol: browsers let it carry nothing else
+METRICS = "/metrics"
 _CLOSE_CODES = 4000
+_ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -48,6 +56,8 @@ class Access:
         self._app, self._hosts = app, settings.hosts
         self._ring = key_ring(settings)
         self._has_keys = False
+        self._tokens = TokenReader(settings) if settings.takes_tokens else None
+        self._rates = Rates(settings.requests_per_s, settings.requests_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its ``owner``, or turn it away."""
@@ -55,15 +65,30 @@ class Access:
             await self._app(scope, receive, send)
             return
         try:
-            owner = self._owner(scope)
-        except (ForeignHostError, ForeignOriginError, UnauthenticatedError) as error:
+            owner = await self._owner(scope)
+            if owner is not None:
+                scope["owner"] = owner
+            self._require_room(scope)
+        except (
+            ForeignHostError, ForeignOriginError, TooOftenError, UnauthenticatedError,
+        ) as error:  # fmt: skip
             await _turn_away(scope, _marked(scope, send), error)
             return
-        if owner is not None:
-            scope["owner"] = owner
         await self._app(scope, receive, _marked(scope, send))
 
-    def _owner(self, scope: Scope) -> str | None:
+    def _require_room(self, scope: Scope) -> None:
+        """Refuse who asks too often, but never the question whether the service lives.
+
+        Raises:
+            TooOftenError: If it is so.
+        """
+        if scope["path"] not in _ALWAYS_ANSWERED:
+            client = scope.get("client") or ("",)
+            wait_s = self._rates.wait_s(scope.get("owner") or f"at {client[0]}")
+            if wait_s > 0.0:
+                raise TooOftenError(wait_s)
+
+    async def _owner(self, scope: Scope) -> str | None:
         """Return who asks, or None where nobody has to say.
 
         Raises:
@@ -77,17 +102,21 @@ class Access:
             raise ForeignOriginError("pages of other origins may not ask here")
         # Once there were keys they are asked for, also when their file has gone.
         self._has_keys = self._has_keys or bool(self._ring and self._ring.all())
-        if self._ring is None or not self._has_keys:
+        if not self._has_keys and self._tokens is None:
             if _without_port(host) not in self._hosts:
                 raise ForeignHostError(
                     "without keys the service answers on this machine only, as localhost; make a "
                     "key with `trocar keys add`, or name the host in TROCAR_HOSTS"
                 )
             return None
-        if not scope["path"].startswith("/v1/"):
+        if not scope["path"].startswith("/v1/") and scope["path"] != METRICS:
             return None
-        owner = self._ring.owner_of(_shown(scope, headers))
+        shown = _shown(scope, headers)
+        owner = self._ring.owner_of(shown) if self._ring is not None else None
+        if owner is None and self._tokens is not None:
+            owner = await self._tokens.owner_of(shown)
         if owner is None:
+            self._require_room(scope)  # so that keys cannot be tried out by the million
             raise UnauthenticatedError("send a key as `Authorization: Bearer KEY`")
         return owner
 
@@ -130,8 +159,10 @@ async def _turn_away(scope: Scope, send: Send, error: Exception) -> None:
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
     ]
-    if problem.answer.status == 401:
+    if isinstance(error, UnauthenticatedError):
         headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, TooOftenError):
+        headers.append((b"retry-after", str(math.ceil(error.wait_s)).encode()))
     status = problem.answer.status
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

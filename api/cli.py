@@ -13,12 +13,15 @@ import typer
 import uvicorn
 from rich.console import Console
 
-from api import DISCLAIMER, cli_cohort, cli_keys
+from api import DISCLAIMER, cli_audit, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
 from api.cli_files import announce, read_request, refusals, write_check, write_plan, write_sheet
+from api.cli_node import node
+from api.cli_server import plan_at
 from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
+from api.logs import log_to_standard_error
 from api.progress import shown_progress
 from api.proofs import checked_proof, planned_with_proof, print_report, report_document
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
@@ -104,6 +107,10 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     proof: Annotated[
         Path | None, typer.Option("--proof", metavar="DIR", help="Where to write the proof.")
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="Who plans; a key is read from TROCAR_KEY."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a target, or several in one session: safe trajectories, or a reasoned 'none'.
@@ -118,6 +125,9 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     if max_trajectories is not None:
         asked["max_trajectories"] = max_trajectories
     asked.update(named_targets(target or ()))
+    if server is not None:
+        plan_at(server, case_path, asked, out=out, proof=proof, as_json=as_json)
+        return
     if "targets" in asked:
         session(case_path, asked, out=out, proof=proof, as_json=as_json)
         return
@@ -262,21 +272,23 @@ def serve(
                 "in the clear; give --certificate and --certificate-key, or --behind-proxy",
                 field="certificate", code="no-tls",
             )  # fmt: skip
+    log_to_standard_error()
     typer.echo(f"{DISCLAIMER} Listening on {host}, port {port}", err=True)
     if built_viewer() is None:
         typer.echo(HOW_TO_BUILD, err=True)
     uvicorn.run(
         "api.main:create_app", factory=True, host=host, port=port,
-        log_level="warning", server_header=False, ws="websockets-sansio", ws_max_size=MIB,
-        timeout_graceful_shutdown=_GRACE_S,
+        log_level="warning", log_config=None, access_log=False, server_header=False,
+        ws="websockets-sansio", ws_max_size=MIB, timeout_graceful_shutdown=_GRACE_S,
         ssl_certfile=certificate, ssl_keyfile=certificate_key,
     )  # fmt: skip
 
 
 def _require_keys(host: str) -> None:
     """Refuse to be reachable from elsewhere where nobody would have to say who they are."""
-    ring = key_ring(Settings())
-    if ring is None or not ring.all():
+    settings = Settings()
+    ring = key_ring(settings)
+    if not settings.takes_tokens and (ring is None or not ring.all()):
         raise RequestError(
             f"{host[:100]!r} can be reached from other machines, which needs authentication: set "
             "TROCAR_DATA_FOLDER and make a key (trocar keys add NAME), or use 127.0.0.1",
@@ -286,6 +298,8 @@ def _require_keys(host: str) -> None:
 
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_cohort.app, name="cohort")
+app.add_typer(cli_audit.app, name="audit")
+app.command()(node)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from api.access import key_ring
+from api.audit import AuditTrail, Deed
 from api.cli_files import refusals
 from api.keys import KeyRing
 from api.settings import Settings
@@ -17,7 +18,9 @@ app = typer.Typer(help="Keys of the service, in the folder that TROCAR_DATA_FOLD
 @refusals()
 def add(name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it will be.")]) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    typer.echo(_ring().add(name))
+    key = _ring().add(name)
+    _tell("keys add", key.split("_")[1])
+    typer.echo(key)
 
 
 @app.command("list")
@@ -36,6 +39,15 @@ def revoke(
 ) -> None:
     """Let a key in no more, from the next request on."""
     _ring().revoke(key_id)
+    _tell("keys revoke", key_id)
+
+
+def _tell(did: str, key_id: str) -> None:
+    """Write into the audit trail who may enter from now on, or may no more."""
+    folder = Settings().data_folder
+    if folder is not None:
+        deed = Deed(who="operator", did=did, subject=key_id)
+        AuditTrail(folder).add(deed, lasting=True)
 
 
 def _ring() -> KeyRing:

@@ -6,22 +6,20 @@ leaves its plans in the ledger, and the next one takes them up.
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Callable
-from pathlib import Path
+import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import DBAPIError
 
-from api import work
 from api.documents import dump
+from api.engines import Engine
+from api.logs import log
+from api.metrics import Metrics
 from api.problems import WorkerLostError, problem_of
 from api.storage.ledger import OPEN, Ledger, State, StoredPlan
-from api.workers import Workers
 
-_log = logging.getLogger("trocar")
 _IDLE_S = 2.0  # how often leases are looked at when nothing else happens
 _LEASE_GRACE_S = 60.0
 _RECOVERY_S = 1.0
@@ -35,28 +33,29 @@ class Progress(NamedTuple):
 
 
 class Dispatcher:
-    """Works on plans, as many at a time as there are workers.
+    """Has plans worked on, as many at a time as there are workers.
 
     Args:
         ledger: Where plans wait.
-        workers: Who makes them.
-        folder_of: Where a case is, by its id.
+        engine: Who makes them.
         max_job_s: Longest that one may take.
         max_attempts: Workers that may die over one plan.
+        metrics: Where attempts are counted.
     """
 
     def __init__(
         self,
         *,
         ledger: Ledger,
-        workers: Workers,
-        folder_of: Callable[[str], Path],
+        engine: Engine,
         max_job_s: float,
         max_attempts: int,
+        metrics: Metrics,
     ) -> None:
-        self._ledger, self._workers, self._folder_of = ledger, workers, folder_of
+        self._ledger, self._engine = ledger, engine
         self._lease_s = max_job_s + _LEASE_GRACE_S
         self._max_attempts = max_attempts
+        self._metrics = metrics
         self._wake = asyncio.Event()
         self._attempts: dict[str, asyncio.Task[None]] = {}
         self._changed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
@@ -115,7 +114,7 @@ class Dispatcher:
                     await run_in_threadpool(self._ledger.requeue_overdue)
                     continue
             except DBAPIError:
-                _log.exception("the ledger cannot be read or written")
+                log().exception("the ledger cannot be read or written")
                 await asyncio.sleep(_RECOVERY_S)
                 continue
             await self._work_on(plan)
@@ -132,14 +131,17 @@ class Dispatcher:
             self.progress.pop(plan.plan_id, None)
             self._tell(plan.plan_id)
         if isinstance(ended, Exception):
-            _log.error("plan %s could not be settled", plan.plan_id, exc_info=ended)
+            log().error("a plan could not be settled", plan_id=plan.plan_id, exc_info=ended)
 
     async def _attempt(self, plan: StoredPlan) -> None:
         """Have a plan made and write it down, or why there is none."""
         self._tell(plan.plan_id)
+        since_s = time.perf_counter()
         # Gathered, because whatever went wrong, the plan must not stay open.
         [answer] = await asyncio.gather(self._answer(plan), return_exceptions=True)
+        took_s = time.perf_counter() - since_s
         if isinstance(answer, str):
+            self._metrics.attempted("done", took_s)
             await run_in_threadpool(self._ledger.settle, plan, State.DONE, answer)
             return
         if not isinstance(answer, Exception):
@@ -147,23 +149,21 @@ class Dispatcher:
         problem = problem_of(answer)
         text = dump(problem.document())
         if isinstance(answer, WorkerLostError):
+            self._metrics.attempted("lost", took_s)
             await run_in_threadpool(self._ledger.lost, plan, text, self._max_attempts)
             return
         if problem.answer.status == 500:
-            _log.error("plan %s failed", plan.plan_id, exc_info=answer)
+            log().error("a plan failed", plan_id=plan.plan_id, exc_info=answer)
+        self._metrics.attempted("failed", took_s)
         await run_in_threadpool(self._ledger.settle, plan, State.FAILED, text)
 
     async def _answer(self, plan: StoredPlan) -> str:
         loop = asyncio.get_running_loop()
 
-        def heard(said: tuple[str, float]) -> None:
-            loop.call_soon_threadsafe(self._report, plan.plan_id, Progress(*said))
+        def heard(stage: str, share: float) -> None:
+            loop.call_soon_threadsafe(self._report, plan.plan_id, Progress(stage, share))
 
-        folder = self._folder_of(plan.case_id)
-        async with self._workers.patient_turn(plan.case_id) as worker:
-            return await self._workers.timed(
-                worker.converse(heard, work.plan_aloud, folder, plan.request)
-            )
+        return await self._engine.make(plan, heard)
 
     def _report(self, plan_id: str, progress: Progress) -> None:
         if plan_id in self._attempts:

@@ -36,6 +36,7 @@ from api.routes.viewer import mount_viewer
 from api.service import running_service
 from api.settings import Settings
 from api.validation import invalid_parameters
+from api.watch import Watched
 
 _ROUTES = (
     blobs, cases, anatomy, samples, plans, events, exports, live, catalogues, operation,
@@ -88,22 +89,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(Access, settings=settings)
     app.add_middleware(ResearchUseOnly)
+    app.add_middleware(Watched)
     for kind in (*ANSWERS, ProblemError, Exception):
         app.add_exception_handler(kind, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for part in (
-        blobs,
-        cases,
-        anatomy,
-        samples,
-        plans,
-        events,
-        exports,
-        live,
-        catalogues,
-        operation,
-    ):
+    for part in _ROUTES:
         app.include_router(part.router)
     mount_viewer(app)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]

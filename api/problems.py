@@ -77,6 +77,14 @@ class BusyError(RuntimeError):
     """More work is waiting than the service takes on."""
 
 
+class TooOftenError(RuntimeError):
+    """More requests than one may make in that time."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("you ask more often than you may here; wait, and ask again")
+        self.wait_s = wait_s
+
+
 class WorkerLostError(RuntimeError):
     """The process that did the work died; another has taken its place."""
 
@@ -128,6 +136,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     PlanNotDoneError: Answer(409, "not-done", "The plan is not done"),
     SeveralPlansError: Answer(409, "several-plans", "The answer holds several plans"),
     NotReadyError: Answer(503, "not-ready", "The service cannot work yet"),
+    TooOftenError: Answer(429, "too-often", "Too many requests"),
     BusyError: Answer(429, "busy", "Too much work is waiting"),
     WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),
     JobTimeoutError: Answer(504, "timeout", "The work took too long"),

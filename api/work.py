@@ -16,10 +16,8 @@ from typing import Any, Generic, TypeVar
 from api.case_documents import case_document
 from api.documents import dump, plan_document, trajectory_document, without_timings
 from api.drawing import draw_plan, draw_session_sheets, draw_sheet
-from api.problems import (
-    RenderingUnavailableError,
-    StalePlanError,
-)
+from api.limits import CaseLimits
+from api.problems import RenderingUnavailableError, StalePlanError
 from api.progress import Report
 from api.proofs import proof_archive
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
@@ -70,9 +68,10 @@ def load() -> None:
     """Do nothing: that this module is loaded for it is what makes a new worker quick."""
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def describe(folder: Path, limits: CaseLimits) -> dict[str, Any]:
     """Return what is known of the case in ``folder``, once it was read and checked."""
     case = _case(folder).given
+    limits.require(case)
     return case_document(case, describe_case(case))
 
 
@@ -91,17 +90,17 @@ def plan_aloud(talk: Talk, folder: Path, document: Mapping[str, Any]) -> str:
     return dump(plan_document(_plan(folder, document, report)))
 
 
-def evaluate_case(folder: Path, document: Mapping[str, Any]) -> str:
+def evaluate_case(folder: Path, asked: EvaluationDocument) -> str:
     """Return the text of the measured trajectory for a checked evaluation request."""
-    request = checked(EvaluationDocument, document).request()
-    return dump(trajectory_document(evaluate(_case(folder), request)))
+    return dump(trajectory_document(evaluate(_case(folder), asked.request())))
 
 
-def plan_once(body: bytes) -> str:
+def plan_once(body: bytes, limits: CaseLimits) -> str:
     """Return the text of the plan for a case and a request in one JSON body; nothing is kept."""
     asked = checked(OneShotDocument, parsed_object(body))
     with _named_as_in_body():
         case = case_from_document(asked.case, {})
+        limits.require(case)
         return dump(plan_document(plan(case, asked.request.request())))
 
 

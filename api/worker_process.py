@@ -8,41 +8,13 @@ import ctypes
 import signal
 import sys
 import threading
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from api.frames import Answered, Fault, Job, Refused, Said, Told, called, for_worker, framed
+from api.logs import trace_of
 from api.problems import ANSWERS, problem_of
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a worker is asked to do.
-
-    Attributes:
-        function: Called for the answer.
-        talks: Whether it takes a ``Talk`` to tell and hear things while it works.
-    """
-
-    function: Callable[..., object]
-    talks: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Something that a job tells before it answers."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A mistake of ours in a job: where it happened, for the log."""
-
-    trace: str
 
 
 class Talk:
@@ -55,14 +27,19 @@ class Talk:
     def say(self, value: object) -> None:
         """Tell something; from any thread."""
         with self._lock:
-            self._channel.send(Said(value))
+            self._channel.send_bytes(framed(Said(value)))
 
     def newest(self) -> bytes | None:
         """Wait until something is heard and return the newest of it, or None at the end."""
-        message: bytes | None = self._channel.recv()
+        message = self._heard()
         while message is not None and self._channel.poll():
-            message = self._channel.recv()
+            message = self._heard()
         return message
+
+    def _heard(self) -> bytes | None:
+        told = for_worker(self._channel)
+        assert isinstance(told, Told)  # noqa: S101  no job is sent before this one has answered
+        return told.message
 
 
 def serve(channel: Connection, memory_bytes: int) -> None:
@@ -77,10 +54,10 @@ def serve(channel: Connection, memory_bytes: int) -> None:
     _limit_memory(memory_bytes)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            job = channel.recv()
+            job = for_worker(channel)
             # What was said to a job that had ended already is not for the next one.
             if isinstance(job, Job):
-                channel.send(_answer(job, channel))
+                channel.send_bytes(_answer(job, channel))
 
 
 def die_with_parent() -> None:
@@ -89,13 +66,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _answer(job: Job, channel: Connection) -> object:
+def _answer(job: Job, channel: Connection) -> bytes:
     try:
-        return job.function(Talk(channel)) if job.talks else job.function()
+        return framed(Answered(called(job, Talk(channel)) if job.talks else called(job)))
     except tuple(ANSWERS) as error:
-        return problem_of(error)
-    except Exception:  # noqa: BLE001  the process's own edge: told to the service, which logs it
-        return Fault(traceback.format_exc())
+        return framed(Refused(problem_of(error)))
+    except Exception as error:  # noqa: BLE001  the process's own edge: told to the service
+        return framed(Fault(trace_of(error)))
 
 
 def _limit_memory(memory_bytes: int) -> None:

@@ -13,22 +13,21 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from api.frames import Fault, FromWorker, Job, Refused, Said, Told, framed, from_worker, job
 from api.problems import (
     BusyError,
     FaultError,
     JobTimeoutError,
-    Problem,
     ProblemError,
     WorkerLostError,
 )
-from api.worker_process import Fault, Job, Said, Talk, serve
+from api.worker_process import Talk, serve
 
 _Asked = ParamSpec("_Asked")
 _Answered = TypeVar("_Answered")
@@ -76,8 +75,7 @@ class Worker:
             WorkerLostError: If the process died over it.
             ProblemError: If the work found something wrong with what was sent.
         """
-        job = Job(function=partial(function, *args, **kwargs))
-        return cast("_Answered", await self._done(job, _unheard))
+        return cast("_Answered", await self._done(job(function, args, kwargs), _unheard))
 
     async def converse(
         self,
@@ -94,13 +92,13 @@ class Worker:
             args: Its further arguments.
             kwargs: Its named arguments.
         """
-        job = Job(function=partial(_talk_first, function, args, kwargs), talks=True)
-        return cast("_Answered", await self._done(job, heard))
+        asked = job(function, args, kwargs, talks=True)
+        return cast("_Answered", await self._done(asked, heard))
 
     def tell(self, message: bytes | None) -> None:
         """Tell the job that converses something, or None for the end. Waits while it is busy."""
         if self._channel is not None:
-            self._channel.send(message)
+            self._channel.send_bytes(framed(Told(message)))
 
     def kill(self) -> None:
         """End the process now, whatever it is doing."""
@@ -116,29 +114,29 @@ class Worker:
         self._thread.shutdown(wait=True)
         self._forget()
 
-    async def _done(self, job: Job, heard: Callable[[Any], None]) -> object:
+    async def _done(self, asked: Job, heard: Callable[[Any], None]) -> object:
         self._given_up.clear()
         loop = asyncio.get_running_loop()
-        exchange = loop.run_in_executor(self._thread, self._exchange, job, heard)
+        exchange = loop.run_in_executor(self._thread, self._exchange, asked, heard)
         try:
             answer = await asyncio.shield(exchange)
         except asyncio.CancelledError:
             self.kill()
             await asyncio.gather(exchange, return_exceptions=True)
             raise
-        if isinstance(answer, Problem):
-            raise ProblemError(answer)
+        if isinstance(answer, Refused):
+            raise ProblemError(answer.problem)
         if isinstance(answer, Fault):
             raise FaultError(answer.trace)
-        return answer
+        return answer.value
 
-    def _exchange(self, job: Job, heard: Callable[[Any], None]) -> object:
+    def _exchange(self, asked: Job, heard: Callable[[Any], None]) -> FromWorker:
         """Hand the job over, pass on what it says, and return its answer."""
         answered = False
         try:
             channel = self._started()
-            channel.send(job)
-            while isinstance(message := channel.recv(), Said):
+            channel.send_bytes(framed(asked))
+            while isinstance(message := from_worker(channel), Said):
                 heard(message.value)
             answered = True
         except (EOFError, OSError) as error:
@@ -179,12 +177,6 @@ def _unheard(_: object) -> None:
     """Take what a job says to nobody."""
 
 
-def _talk_first(
-    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any], talk: Talk
-) -> object:
-    return function(talk, *args, **kwargs)
-
-
 class Workers:
     """A fixed number of workers and the jobs that wait for them.
 
@@ -201,7 +193,7 @@ class Workers:
         self._all = [Worker(memory_bytes) for _ in range(count)]
         self._free = list(self._all)
         self._turn = asyncio.Semaphore(count)
-        self._waiting = 0
+        self.waiting = 0
         self._max_waiting = max_waiting
         self._timeout_s = timeout_s
         self.ready = False
@@ -250,13 +242,13 @@ class Workers:
         Raises:
             BusyError: If too many jobs wait already.
         """
-        if self._turn.locked() and self._waiting >= self._max_waiting:
-            raise BusyError(f"{self._waiting} jobs are waiting already; try again later")
-        self._waiting += 1
+        if self._turn.locked() and self.waiting >= self._max_waiting:
+            raise BusyError(f"{self.waiting} jobs are waiting already; try again later")
+        self.waiting += 1
         try:
             await self._turn.acquire()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         with self._lent(case_id) as worker:
             yield worker
 

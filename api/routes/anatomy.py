@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from api.level_pictures import bone_of_level, level_png, picture_tag
 from api.openapi import problems
-from api.service import owner_of, service_of
+from api.service import case_of, service_of
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
@@ -30,12 +29,12 @@ async def level_picture(
 ) -> Response:
     """Return frame, body, isthmuses, gates and what metal leaves free of a vertebra or of S1."""
     service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    stored = await case_of(request, case_id)
     bone = bone_of_level(stored.description, level)
     tag = picture_tag(stored.description["digest"], level)
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if tag in if_none_match or if_none_match.strip() == "*":
         return Response(status_code=304, headers=headers)
-    folder = service.store.folder_of(case_id)
+    folder = await service.folder_of(case_id)
     png = await service.workers.run(case_id, level_png, folder, bone)
     return Response(png, media_type="image/png", headers=headers)

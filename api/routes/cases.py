@@ -14,9 +14,10 @@ from api.bodies import JSON, MULTIPART, media_type, read_body, read_multipart_ca
 from api.level_pictures import with_pictures
 from api.openapi import CASE_BODIES, case_reply, problems
 from api.problems import MalformedBodyError, UnknownIdError
-from api.service import owner_of, service_of
+from api.service import case_of, owner_of, service_of
 from api.storage.bundle import CaseBundle
 from api.storage.store import StoredCase
+from api.watch import DIGEST
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 _MOST_LISTED = 200
@@ -55,7 +56,7 @@ async def hand_in(request: Request) -> JSONResponse:
     else:
         async with read_multipart_case(request, service.settings.max_case_bytes) as bundle:
             stored = await service.accept_case(bundle, owner_of(request))
-    return created(stored)
+    return created(request, stored)
 
 
 @router.get("", summary="List cases", responses=problems(400))
@@ -81,7 +82,7 @@ async def list_cases(
 )
 async def read_case(request: Request, case_id: str) -> JSONResponse:
     """Return a case with its digest, its derived anatomy, findings and warnings."""
-    stored = await run_in_threadpool(service_of(request).store.case, case_id, owner_of(request))
+    stored = await case_of(request, case_id)
     return JSONResponse(_described(stored))
 
 
@@ -90,6 +91,7 @@ async def read_case(request: Request, case_id: str) -> JSONResponse:
 )
 async def delete_case(request: Request, case_id: str) -> Response:
     """Remove a case, its files and every plan made for it."""
+    await case_of(request, case_id)
     await service_of(request).delete_case(case_id, owner_of(request))
     return Response(status_code=204)
 
@@ -105,11 +107,10 @@ async def structure_mesh(
     request: Request, case_id: str, name: str, mesh_format: MeshFormat
 ) -> Response:
     """Return a structure as it is measured: checked and mended, patient LPS, millimetres."""
-    service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    service, stored = service_of(request), await case_of(request, case_id)
     _require_structure(stored, name)
     mesh = await service.workers.run(
-        case_id, work.structure_bytes, service.store.folder_of(case_id), name, mesh_format.value
+        case_id, work.structure_bytes, await service.folder_of(case_id), name, mesh_format.value
     )
     return Response(mesh, media_type=_MEDIA_TYPES[mesh_format])
 
@@ -124,8 +125,9 @@ def _require_structure(stored: StoredCase, name: str) -> None:
         )  # fmt: skip
 
 
-def created(stored: StoredCase) -> JSONResponse:
+def created(request: Request, stored: StoredCase) -> JSONResponse:
     """Return the answer to a case that was accepted: what was found in it, and where it is."""
+    request.scope[DIGEST] = stored.description["digest"]
     return JSONResponse(
         _described(stored), status_code=201, headers={"Location": f"/v1/cases/{stored.case_id}"}
     )

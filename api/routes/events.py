@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from api.dispatcher import happens
 from api.openapi import problems
 from api.problems import UnknownIdError
-from api.service import Service, owner_of, service_of
+from api.service import Service, owner_of, plan_of, service_of
 from api.storage.ledger import OPEN
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
@@ -27,7 +27,7 @@ _STILL_HERE_S = 15.0  # proxies close what is silent for long
 async def follow_plan(request: Request, plan_id: str) -> StreamingResponse:
     """Stream what happens to a plan until it is settled; `Last-Event-ID` resumes."""
     service, owner = service_of(request), owner_of(request)
-    await run_in_threadpool(service.ledger.plan, plan_id, owner)
+    await plan_of(request, plan_id)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isdecimal() and len(last) < 10 else 0
     return StreamingResponse(

@@ -3,13 +3,12 @@
 import json
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from api.documents import dump
 from api.markups import MEDIA_TYPE, markups_document
 from api.openapi import problems
 from api.routes.plans import answered
-from api.service import owner_of, service_of
+from api.service import plan_of
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 
@@ -22,5 +21,5 @@ router = APIRouter(prefix="/v1", tags=["plans"])
 )
 async def markups(request: Request, plan_id: str) -> Response:
     """Return the paths as Slicer markups: lines, and curves where a needle is curved."""
-    plan = await run_in_threadpool(service_of(request).ledger.plan, plan_id, owner_of(request))
+    plan = await plan_of(request, plan_id)
     return Response(dump(markups_document(json.loads(answered(plan)))), media_type=MEDIA_TYPE)

@@ -12,7 +12,7 @@ from api.access import BEARER
 from api.documents import dump
 from api.live_work import follow
 from api.problems import ANSWERS, problem_of
-from api.service import Service, owner_of, service_of
+from api.service import Service, case_of, service_of
 from api.workers import Worker
 
 router = APIRouter()
@@ -28,7 +28,7 @@ async def live(socket: WebSocket, case_id: str) -> None:
     offered = socket.scope.get("subprotocols", ())
     await socket.accept(next((p for p in offered if p.startswith(BEARER)), None))
     try:
-        await run_in_threadpool(service.store.case, case_id, owner_of(socket))
+        await case_of(socket, case_id)
         async with service.live.turn(case_id) as worker:
             await _converse(socket, service, worker, case_id)
     except WebSocketDisconnect:
@@ -53,7 +53,7 @@ async def _converse(socket: WebSocket, service: Service, worker: Worker, case_id
         await ready.wait()
         await _hear(socket, worker.tell, service.settings.live_idle_s)
 
-    folder = service.store.folder_of(case_id)
+    folder = await service.folder_of(case_id)
     working = asyncio.create_task(worker.converse(heard, follow, folder))
     hearing = asyncio.create_task(hear())
     try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from api import work
@@ -25,7 +24,7 @@ from api.openapi import (
 from api.problems import MEDIA_TYPE, AlreadySettledError, PlanNotDoneError, SeveralPlansError
 from api.profiles import ProfileDocument, profile_of
 from api.schemas import EvaluationDocument, OneShotDocument, PlanRequestDocument, checked
-from api.service import owner_of, service_of
+from api.service import case_of, owner_of, plan_of, service_of
 from api.session_schemas import SessionRequestDocument, asked_plan, require_targets
 from api.storage.ledger import OPEN, State, StoredPlan
 from api.targets import require_target
@@ -50,7 +49,7 @@ async def plan_once(request: Request) -> Response:
     service = service_of(request)
     media_type(request, JSON)
     body = await read_body(request, service.settings.max_json_bytes)
-    return _json(await service.workers.run("", work.plan_once, body))
+    return _json(await service.workers.run("", work.plan_once, body, service.limits))
 
 
 @router.post(
@@ -63,8 +62,7 @@ async def plan_once(request: Request) -> Response:
 )  # fmt: skip
 async def ask_for_plan(request: Request, case_id: str) -> Response:
     """Start planning; with ``Prefer: wait=N`` the plan itself if it is there within N seconds."""
-    service = service_of(request)
-    stored_case = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    service, stored_case = service_of(request), await case_of(request, case_id)
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = asked_plan(document)
     require_targets(asked, stored_case.description["structures"])
@@ -91,7 +89,7 @@ async def ask_for_plan(request: Request, case_id: str) -> Response:
 )
 async def read_plan(request: Request, plan_id: str) -> Response:
     """Return the plan once it is made, and before that how far it is."""
-    plan = await run_in_threadpool(service_of(request).ledger.plan, plan_id, owner_of(request))
+    plan = await plan_of(request, plan_id)
     if plan.state is State.DONE:
         return _json(plan.answer or "")
     return JSONResponse(_state(plan), headers={"Retry-After": "1"} if plan.state in OPEN else {})
@@ -190,14 +188,13 @@ async def proof(request: Request, plan_id: str) -> Response:
 )
 async def evaluate(request: Request, case_id: str) -> Response:
     """Measure the path as it is, negative margins included."""
-    service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    service, stored = service_of(request), await case_of(request, case_id)
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(EvaluationDocument, document)
     if asked.target is not None:
         require_target(asked.target, stored.description["structures"])
-    folder = service.store.folder_of(case_id)
-    return _json(await service.workers.run(case_id, work.evaluate_case, folder, document))
+    folder = await service.folder_of(case_id)
+    return _json(await service.workers.run(case_id, work.evaluate_case, folder, asked))
 
 
 @router.post(
@@ -209,10 +206,10 @@ async def evaluate(request: Request, case_id: str) -> Response:
 async def profile(request: Request, case_id: str) -> Response:
     """Measure every stretch of a path against every structure, for a plot against depth."""
     service = service_of(request)
-    await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    await case_of(request, case_id)
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(ProfileDocument, document)
-    folder = service.store.folder_of(case_id)
+    folder = await service.folder_of(case_id)
     return _json(await service.workers.run(case_id, profile_of, folder, asked))
 
 
@@ -255,10 +252,9 @@ async def _of_plan(
     answer_of: Callable[[StoredPlan], str] = answered,
 ) -> bytes:
     """Return what a worker makes of a plan that is done; one for one target, unless told."""
-    service = service_of(request)
-    plan = await run_in_threadpool(service.ledger.plan, plan_id, owner_of(request))
+    service, plan = service_of(request), await plan_of(request, plan_id)
     answer = answer_of(plan)
-    folder: Path = service.store.folder_of(plan.case_id)
+    folder: Path = await service.folder_of(plan.case_id)
     return await service.workers.run(plan.case_id, make, folder, plan.request, answer)
 
 

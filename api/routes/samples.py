@@ -40,7 +40,8 @@ async def open_sample(request: Request, name: str) -> JSONResponse:
         )  # fmt: skip
     with ExitStack() as opened:
         bundle = await run_in_threadpool(_bundle, name, opened)
-        return created(await service_of(request).accept_case(bundle, owner_of(request)))
+        stored = await service_of(request).accept_case(bundle, owner_of(request))
+    return created(request, stored)
 
 
 def _bundle(name: str, opened: ExitStack) -> CaseBundle:

@@ -7,6 +7,7 @@ only the list of what it is made of, which is all that a worker needs to read it
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +42,16 @@ class CaseBundle:
 
 
 def write_list(folder: Path, files: Mapping[str, str]) -> None:
-    """Write what a case is made of, digests by name, to a folder that must not exist yet."""
-    folder.mkdir(mode=0o700)
-    with (folder / _LIST).open("w") as written:
+    """Write what a case is made of, digests by name, to its folder; whole or not at all."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if (folder / _LIST).exists():
+        return
+    aside = folder / f"{_LIST}.{secrets.token_hex(4)}"
+    with aside.open("w") as written:
         json.dump(dict(files), written)
         written.flush()
         os.fsync(written.fileno())
+    aside.rename(folder / _LIST)
     flush_folder(folder)
     flush_folder(folder.parent)
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 _CHUNK_BYTES = 1 << 20
 
@@ -19,12 +19,21 @@ class Arrived:
     sha256: str
 
 
+class Source(Protocol):
+    """What bytes are read from."""
+
+    def read(self, length: int, /) -> bytes:
+        """Return some of them, or none at the end."""
+
+
 class Contents:
     """The bytes that cases are made of.
 
     Args:
         folder: Where they lie; of nobody else.
     """
+
+    is_elsewhere = False  # whether they are kept anywhere but in the folder
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +46,10 @@ class Contents:
         """Return where bytes of this digest are, or would be."""
         return path_of(self._folder, sha256)
 
-    def arrive(self, source: BinaryIO) -> Arrived:
+    def bring(self, sha256: str) -> None:
+        """Have bytes in the folder, where they always are."""
+
+    def arrive(self, source: Source) -> Arrived:
         """Write bytes down and tell their digest; nobody finds them before they are kept."""
         path, digest = self._arriving / secrets.token_hex(12), hashlib.sha256()
         whole = False

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.problems import BusyError
 from api.storage import rows
-from api.storage.clock import now
+from api.storage.clock import age_s, now
 from api.storage.database import Database
 from api.storage.store import unknown
 
@@ -191,6 +191,14 @@ class Ledger:
         with self._database.transaction() as connection:
             found = connection.execute(select(state, func.count()).group_by(state)).all()
         return {State(name): count for name, count in found}
+
+    def oldest_queued_s(self) -> float:
+        """Return for how long the plan has waited that was asked for first, or 0."""
+        columns = rows.plans.c
+        first = select(func.min(columns.created)).where(columns.state == State.QUEUED)
+        with self._database.transaction() as connection:
+            created = connection.scalar(first)
+        return 0.0 if created is None else max(0.0, age_s(created))
 
     def _require_room(self, connection: Connection, most_queued: int) -> None:
         queued = rows.plans.c.state == State.QUEUED

@@ -23,7 +23,9 @@ from api.storage.bundle import CASES, CONTENTS, DOCUMENT, CaseBundle, write_list
 from api.storage.clock import now
 from api.storage.contents import Arrived, Contents
 from api.storage.database import Database
+from api.storage.objects import ObjectContents
 
+_MARK = "service"  # owner of what marks an object store as this database's
 _BLOB_S = 24 * 3600.0  # bytes that no case has named by then are removed at the next start
 
 
@@ -52,11 +54,19 @@ class Store:
     Args:
         folder: For the bytes.
         database: For the rest.
+        object_store: Address of where the bytes are kept, if not in the folder.
+
+    Raises:
+        RuntimeError: If the object store cannot be used, or is another database's.
     """
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, object_store: str | None = None) -> None:
         self._database = database
-        self._contents = Contents(folder / CONTENTS)
+        self._contents = (
+            Contents(folder / CONTENTS)
+            if object_store is None
+            else ObjectContents(folder / CONTENTS, object_store)
+        )
         self._cases = folder / CASES
         self._cases.mkdir(exist_ok=True, mode=0o700)
         # What is on the disk changes under this lock, together with the rows that need it.
@@ -67,18 +77,71 @@ class Store:
     def _tidy(self) -> None:
         """Remove what a former run left behind of cases that were not accepted, or deleted."""
         with self._lock, self._database.transaction() as connection:
+            contents = set(self._contents.all())
+            if self._contents.is_elsewhere:
+                self._require_own(connection, contents)
             named = select(rows.case_files.c.sha256)
-            stale = (rows.blobs.c.created < now(-_BLOB_S)) & rows.blobs.c.sha256.not_in(named)
+            stale = (
+                (rows.blobs.c.created < now(-_BLOB_S))
+                & (rows.blobs.c.owner != _MARK)
+                & rows.blobs.c.sha256.not_in(named)
+            )
             connection.execute(delete(rows.blobs).where(stale))
             known = set(connection.scalars(select(rows.cases.c.case_id)))
             for folder in self._cases.iterdir():
                 if folder.name not in known:
                     shutil.rmtree(folder)
-            self._sweep(connection, self._contents.all())
+            self._sweep(connection, contents)
+
+    def _require_own(self, connection: Connection, contents: set[str]) -> None:
+        """Refuse an object store that is another database's, since what is not known is swept.
+
+        A store is known by a mark among its bytes, which the database names.
+        """
+        marked = rows.blobs.c.owner == _MARK
+        mark = connection.scalar(select(rows.blobs.c.sha256).where(marked))
+        if mark is None and not contents:
+            arrived = self._contents.arrive(BytesIO(secrets.token_bytes(32)))
+            self._contents.keep(arrived)
+            row = {"sha256": arrived.sha256, "owner": _MARK, "created": now()}
+            connection.execute(insert(rows.blobs).values(row))
+        elif mark not in contents:
+            raise RuntimeError(
+                "the object store, or the folder, holds bytes that this database knows nothing of; "
+                "give every service a store, a folder and a database of its own"
+            )
 
     def folder_of(self, case_id: str) -> Path:
         """Return where a worker finds a case."""
         return self._cases / case_id
+
+    def at_hand(self, case_id: str) -> Path:
+        """Return where a worker finds a case, its bytes brought there if they are kept elsewhere.
+
+        Raises:
+            UnknownIdError: If it has gone.
+        """
+        folder = self.folder_of(case_id)
+        if self._contents.is_elsewhere:
+            files = self.files_of(case_id)
+            for sha256 in files.values():
+                self._contents.bring(sha256)
+            write_list(folder, files)
+        return folder
+
+    def files_of(self, case_id: str) -> dict[str, str]:
+        """Return what a case is made of, digests by name.
+
+        Raises:
+            UnknownIdError: If it has gone.
+        """
+        columns = rows.case_files.c
+        wanted = select(columns.name, columns.sha256).where(columns.case_id == case_id)
+        with self._database.transaction() as connection:
+            files = {row.name: row.sha256 for row in connection.execute(wanted)}
+        if not files:
+            raise unknown("case", "case_id")
+        return files
 
     def arrive(self, bundle: CaseBundle, owner: str) -> ArrivedCase:
         """Write what was handed in; it is to be accepted or discarded.
@@ -144,6 +207,7 @@ class Store:
         with self._database.transaction() as connection:
             if not self._has_blob(connection, sha256, owner):
                 raise unknown("blob", "sha256")
+        self._contents.bring(sha256)
         return self._contents.path(sha256)
 
     def _has_blob(self, connection: Connection, sha256: str, owner: str) -> bool:
@@ -209,6 +273,13 @@ class Store:
                 .limit(limit)
             ).all()
         return [_stored_case(row) for row in found]
+
+    def older_than(self, created: str) -> list[tuple[str, str]]:
+        """Return cases that were handed in before a time, each with its owner."""
+        columns = rows.cases.c
+        old = select(columns.case_id, columns.owner).where(columns.created < created)
+        with self._database.transaction() as connection:
+            return [(row.case_id, row.owner) for row in connection.execute(old)]
 
     def delete_case(self, case_id: str, owner: str) -> None:
         """Remove a case with its files and its plans, and bytes that no other case needs.

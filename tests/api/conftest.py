@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from api.main import create_app
@@ -109,6 +112,21 @@ def client() -> Iterator[TestClient]:
     app = create_app(settings)
     with TestClient(app, LOCALHOST, raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def served(client: TestClient) -> Iterator[str]:
+    """Return the address of the running service over real HTTP; its lifespan is the fixture's."""
+    config = uvicorn.Config(client.app, port=0, log_config=None, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_cancelled_job_ends_at_once_and_the_next_one_runs() -> None:
 
 def test_a_job_cancelled_while_its_process_starts_is_not_done(tmp_path: Path) -> None:
     async def use(workers: Workers) -> None:
-        early = asyncio.create_task(workers.run("", (tmp_path / "done").touch))
+        early = asyncio.create_task(workers.run("", os.mkdir, str(tmp_path / "done")))
         await asyncio.sleep(0.001)
         early.cancel()
         with pytest.raises(asyncio.CancelledError):
