@@ -10,6 +10,7 @@
     python3 go.py docs                 build the site of the pages in docs/ into site/
     python3 go.py viewer               build the planning viewer (needs Node 20.19 or newer)
     python3 go.py lock                 solve the dependencies anew, export the hashed files
+    python3 go.py sbom                 print what it is made of, from the lock file (CycloneDX)
 
 The packages go into .venv/: by the uv on the PATH, else by a pinned uv fetched into .uv/, else by
 pip from the hashed requirements files. Nothing is put outside this folder (but for the
@@ -34,7 +35,7 @@ PIP_MARK = ENVIRONMENT / "made-by-pip"
 UV_HOME = ROOT / ".uv"
 UV_VERSION = "0.13.8"
 OLDEST, NEWEST = (3, 11), (3, 15)
-COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "docs", "viewer", "lock")
+COMMANDS = ("demo", "test", "run", "lint", "check", "bench", "docs", "viewer", "lock", "sbom")
 # What a command needs beyond the program itself, and how uv is told.
 GROUPS = {"test": "dev", "lint": "dev", "check": "dev", "docs": "dev", "bench": "bench"}
 UV_GROUPS = {
@@ -196,6 +197,15 @@ def lock() -> int:
     return 0
 
 
+def sbom() -> int:
+    """Print the software bill of materials: every package, its version and what needs it."""
+    uv = pinned_uv()
+    options = ("--frozen", "--quiet", "--format", "cyclonedx1.5", "--no-dev", "--all-extras")
+    bill = "" if uv is None else output(uv, "export", *options)
+    print(bill, end="")
+    return 0 if bill else 1
+
+
 def locks_agree() -> bool:
     """Tell whether pyproject.toml, uv.lock and the requirements files say the same."""
     uv = pinned_uv()
@@ -251,7 +261,7 @@ def main(command: str, arguments: list[str]) -> int:
     os.environ.pop("VIRTUAL_ENV", None)
     os.environ.update(UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT), UV_PYTHON_DOWNLOADS="never")
     os.environ.setdefault("UV_HTTP_TIMEOUT", "120")
-    without_packages = {"lock": lock, "viewer": viewer}
+    without_packages = {"lock": lock, "viewer": viewer, "sbom": sbom}
     if command in without_packages:
         return without_packages[command]()
     set_up(GROUPS.get(command, ""))

@@ -23,9 +23,10 @@ from typing import Any
 import httpx2
 
 from api.strict_json import parsed_object
+from geometry.mesh import MeshError
 from geometry.mesh_files import sniffed_suffix
 from planner.case_io.bundle import FolderBundle, ZipBundle, opened_bundle
-from planner.errors import InputError
+from planner.errors import RequestError
 
 _CHUNK_BYTES = 1 << 18
 _CONNECT_S, _ANSWER_S = 10.0, 600.0
@@ -37,7 +38,7 @@ _OPEN = frozenset({"queued", "running"})
 Sent = Callable[[int, int], None]  # bytes sent so far, and bytes in all
 
 
-class ServiceError(InputError):
+class ServiceError(RequestError):
     """The service refused, or could not be reached.
 
     Attributes:
@@ -279,7 +280,10 @@ def _files(document: Mapping[str, Any], bundle: FolderBundle | ZipBundle) -> dic
 
 def _is_told_by_its_bytes(name: str, data: bytes) -> bool:
     """Tell whether the service would know what kind of file this is without its name."""
-    return sniffed_suffix(data) == PurePosixPath(name).suffix.lower().lstrip(".")
+    try:
+        return sniffed_suffix(data) == PurePosixPath(name).suffix.lower().lstrip(".")
+    except MeshError:
+        return False
 
 
 def _with_blobs(document: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:

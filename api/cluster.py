@@ -27,6 +27,7 @@ from api.problems import (
     FaultError,
     Problem,
     ProblemError,
+    StorageError,
     WorkerLostError,
     problem_of,
 )
@@ -191,7 +192,7 @@ class Node:
         self._attempts[asked.attempt] = task
         try:
             return Outcome(answer=await task)
-        except WorkerLostError as error:
+        except (WorkerLostError, StorageError) as error:
             return Outcome(lost=str(error))
         except asyncio.CancelledError:
             return Outcome(lost="the attempt was given up")

@@ -17,12 +17,12 @@ from api.documents import dump
 from api.engines import Engine
 from api.logs import log
 from api.metrics import Metrics
-from api.problems import WorkerLostError, problem_of
+from api.problems import StorageError, WorkerLostError, problem_of
 from api.storage.ledger import OPEN, Ledger, State, StoredPlan
 
 _IDLE_S = 2.0  # how often leases are looked at when nothing else happens
 _LEASE_GRACE_S = 60.0
-_RECOVERY_S = 1.0
+_RECOVERY_S = 5.0
 
 
 class Progress(NamedTuple):
@@ -148,7 +148,9 @@ class Dispatcher:
             raise answer
         problem = problem_of(answer)
         text = dump(problem.document())
-        if isinstance(answer, WorkerLostError):
+        if isinstance(answer, StorageError):
+            await asyncio.sleep(_RECOVERY_S)
+        if isinstance(answer, WorkerLostError | StorageError):
             self._metrics.attempted("lost", took_s)
             await run_in_threadpool(self._ledger.lost, plan, text, self._max_attempts)
             return

@@ -89,6 +89,10 @@ class WorkerLostError(RuntimeError):
     """The process that did the work died; another has taken its place."""
 
 
+class StorageError(OSError):
+    """Where the bytes of cases are kept cannot be reached, or has others."""
+
+
 class JobTimeoutError(RuntimeError):
     """The work took longer than a job may take; its process was ended."""
 
@@ -139,6 +143,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     TooOftenError: Answer(429, "too-often", "Too many requests"),
     BusyError: Answer(429, "busy", "Too much work is waiting"),
     WorkerLostError: Answer(503, "worker-lost", "The work was interrupted"),
+    StorageError: Answer(503, "storage", "What is kept cannot be reached"),
     JobTimeoutError: Answer(504, "timeout", "The work took too long"),
     RenderingUnavailableError: Answer(503, "rendering", "Pictures cannot be drawn here"),
 }

@@ -1,6 +1,7 @@
 """The service behind the routes: the store, the ledger, the workers, and who hands them plans."""
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from api.engines import Engine, LocalEngine
 from api.limits import CaseLimits
 from api.logs import log
 from api.metrics import Metrics
+from api.problems import UnknownIdError
 from api.session_schemas import Asked
 from api.settings import Settings
 from api.storage.bundle import CaseBundle
@@ -130,13 +132,14 @@ class Service:
         while days is not None:
             try:
                 await self._delete_older(now(-days * _DAY_S))
-            except DBAPIError:
-                log().exception("retention: the database cannot be read or written")
+            except (DBAPIError, OSError):
+                log().exception("retention: what is kept cannot be reached")
             await asyncio.sleep(_RETENTION_EVERY_S)
 
     async def _delete_older(self, before: str) -> None:
         for case_id, owner in await run_in_threadpool(self.store.older_than, before):
-            await self.delete_case(case_id, owner)
+            with contextlib.suppress(UnknownIdError):  # its owner was quicker
+                await self.delete_case(case_id, owner)
             deed = Deed(who=owner, did="retention", subject=case_id)
             await run_in_threadpool(self.audit.add, deed, lasting=True)
 

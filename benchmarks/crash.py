@@ -51,9 +51,15 @@ class Tally:
 
 
 class Served:
-    """A service in a process group of its own, restarted where it was."""
+    """A service in a process group of its own, restarted where it was.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where it keeps what it is given.
+        settings: Of the environment, beside those for crashes.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._settings = settings
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port: int = probe.getsockname()[1]
@@ -67,11 +73,17 @@ class Served:
             "TROCAR_DATA_FOLDER": str(self._folder),
             "TROCAR_WORKERS": "2",
             "TROCAR_MAX_ATTEMPTS": "1000",  # here the plans are not to blame
+            **self._settings,
         }
         return subprocess.Popen(
             [sys.executable, "-c", _SERVE, "serve", "--port", str(self._port)],
             cwd=ROOT, env=environment, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        """The service's own process."""
+        return self._process.pid
 
     def wait_until_ready(self) -> None:
         """Wait until it can work."""

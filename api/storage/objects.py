@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from api.problems import StorageError
 from api.storage.contents import Arrived, Contents
 
 
@@ -36,22 +37,24 @@ class ObjectContents(Contents):
 
     def keep(self, arrived: Arrived) -> None:
         """Put bytes into the store, then where they are found here."""
-        self._objects.put(self._store, _key(arrived.sha256), arrived.path)
+        with self._reached():
+            self._objects.put(self._store, _key(arrived.sha256), arrived.path)
         super().keep(arrived)
 
     def bring(self, sha256: str) -> None:
         """Have bytes in the folder.
 
         Raises:
-            FileNotFoundError: If the store has none of that digest.
-            OSError: If what it has are other bytes, or it cannot be reached.
+            StorageError: If the store has none of that digest, or others in its place, or cannot be
+                reached.
         """
         if self.path(sha256).exists():
             return
-        arrived = self.arrive(_Reader(self._objects.get(self._store, _key(sha256)).stream()))
+        with self._reached():
+            arrived = self.arrive(_Reader(self._objects.get(self._store, _key(sha256)).stream()))
         if arrived.sha256 != sha256:
             self.drop(arrived)
-            raise OSError(f"the object store has other bytes in the place of {sha256}")
+            raise StorageError(f"the object store has other bytes in the place of {sha256}")
         super().keep(arrived)
 
     def let_go(self, sha256: str) -> None:
@@ -61,16 +64,29 @@ class ObjectContents(Contents):
     def delete(self, sha256: str) -> None:
         """Remove bytes here and from the store."""
         super().delete(sha256)
-        with contextlib.suppress(FileNotFoundError):  # some stores mind what is not there
+        with self._reached(), contextlib.suppress(FileNotFoundError):  # which not all stores mind
             self._objects.delete(self._store, _key(sha256))
 
     def all(self) -> Iterator[str]:
         """Yield every digest that there are bytes of, here or in the store."""
         here = set(super().all())
         yield from here
-        for page in self._objects.list(self._store):
-            names = (Path(str(one["path"])).name for one in page)
-            yield from (name for name in names if name not in here)
+        with self._reached():
+            for page in self._objects.list(self._store):
+                names = (Path(str(one["path"])).name for one in page)
+                yield from (name for name in names if name not in here)
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Say what is the matter where the store does not do what it is asked.
+
+        Raises:
+            StorageError: If it does not.
+        """
+        try:
+            yield
+        except (self._objects.exceptions.BaseError, FileNotFoundError) as error:
+            raise StorageError("the object store does not give or take what it is asked") from error
 
 
 class _Reader:

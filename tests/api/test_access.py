@@ -1,6 +1,8 @@
 """Who may enter: nobody without a good key where there are keys, and each only to their own."""
 
+import asyncio
 import hashlib
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from typer.testing import CliRunner
 
+from api.audit import FILE as TRAIL
 from api.cli import app
 from api.keys import FILE, KeyRing
 from api.main import create_app
@@ -68,17 +72,32 @@ def test_no_route_but_the_open_ones_answers_without_a_good_key(
 
 
 def test_a_body_is_not_read_before_it_is_known_who_sends_it(guarded: TestClient) -> None:
-    read: list[int] = []
+    said: list[Message] = []
 
-    def body() -> Iterator[bytes]:
-        for number in range(1000):
-            read.append(number)
-            yield b"x" * 1_000_000
+    async def body() -> Message:
+        raise AssertionError("the body was read")
 
-    digest = hashlib.sha256(b"").hexdigest()
-    headers = {"Content-Length": "1000000000"}
-    reply = guarded.put(f"/v1/blobs/{digest}", content=body(), headers=headers)
-    assert reply.status_code == 401
+    async def answer(message: Message) -> None:
+        said.append(message)
+
+    async def knock() -> None:
+        for method, path in (
+            ("PUT", "/v1/blobs/" + "0" * 64), ("POST", "/v1/cases"), ("POST", "/v1/plan"),
+        ):  # fmt: skip
+            headers = [
+                (b"host", b"spine.example"), (b"content-length", b"1000000000"),
+                (b"content-type", b"application/json"),
+            ]  # fmt: skip
+            asked = {
+                "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+                "query_string": b"", "scheme": "https", "client": ("192.0.2.1", 1),
+                "http_version": "1.1", "headers": headers,
+            }  # fmt: skip
+            await guarded.app(asked, body, answer)
+
+    asyncio.run(knock())
+    started = [message for message in said if message["type"] == "http.response.start"]
+    assert [message["status"] for message in started] == [401] * 3
 
 
 def test_each_key_sees_only_its_own(guarded: TestClient, keys: list[str], small: "Bundle") -> None:
@@ -144,10 +163,10 @@ def test_a_revoked_key_is_refused_from_the_next_request_on(
 def test_keys_stay_asked_for_when_their_file_is_gone(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path / FILE)
     ring.add("one")
-    client = TestClient(create_app(Settings(data_folder=tmp_path)), "http://127.0.0.1")
-    assert client.get("/v1/cases").status_code == 401
-    (tmp_path / FILE).unlink()
-    assert client.get("/v1/cases").status_code == 401
+    with TestClient(create_app(Settings(data_folder=tmp_path)), "http://127.0.0.1") as client:
+        assert client.get("/v1/cases").status_code == 401
+        (tmp_path / FILE).unlink()
+        assert client.get("/v1/cases").status_code == 401
 
 
 def test_the_file_of_keys_holds_no_key_and_is_its_owners_alone(tmp_path: Path) -> None:
@@ -212,4 +231,6 @@ def test_keys_are_made_listed_and_revoked_by_command(tmp_path: Path) -> None:
     assert KeyRing(tmp_path / FILE).owner_of(key) is None
     assert run(app, ["keys", "revoke", "nobody"], env=folder).exit_code == 2
     assert run(app, ["keys", "list"]).exit_code == 2
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert {path.name for path in tmp_path.iterdir()} == {FILE, TRAIL}
+    deeds = [json.loads(line)["did"] for line in (tmp_path / TRAIL).read_text().splitlines()]
+    assert deeds == ["keys add", "keys revoke"]

@@ -1,13 +1,24 @@
 """Plans as work that is accepted, followed, cancelled and asked for again, over HTTP."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from api.dispatcher import Dispatcher
+from api.engines import Hearer
+from api.metrics import Metrics
+from api.problems import FaultError, ProblemError, WorkerLostError, problem_of
 from api.samples import DEMO_TARGET
+from api.storage.bundle import CaseBundle
+from api.storage.database import Database
+from api.storage.ledger import Ledger, State, StoredPlan
+from api.storage.store import Store
 from api.targets import target_from_short_form
+from planner.errors import RequestError
 
 QUICK = {
     "target": target_from_short_form(DEMO_TARGET),
@@ -85,15 +96,81 @@ def test_a_plan_that_is_done_cannot_be_cancelled(client: TestClient, plan: str) 
     assert client.get(plan).json()["schema"] == "trocar/plan/1"
 
 
-def test_what_cannot_be_planned_fails_with_the_reason(
+def test_a_place_that_no_needle_reaches_is_an_answer_and_no_failure(
     client: TestClient, demo_case_id: str
 ) -> None:
     far = {**QUICK, "target": {"type": "point", "position_mm": [9e4, 0.0, 0.0]}}
-    reply = client.post(f"/v1/cases/{demo_case_id}/plans", json=far, headers={"Prefer": "wait=60"})
-    plan = client.get(reply.headers["location"]).json()
-    if reply.status_code == 200:
-        assert plan["outcome"] != "found"
-    else:
-        assert reply.status_code == 422, reply.text
-        assert plan["state"] == "failed"
-        assert plan["problem"] == reply.json()
+    reply = client.post(f"/v1/cases/{demo_case_id}/plans", json=far, headers={"Prefer": "wait=120"})
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["outcome"] == "no_safe_path"
+    assert reply.json()["trajectories"] == []
+    assert {one["status"] for one in reply.json()["certificates"]} == {"infeasible"}
+
+
+class Failing:
+    """An engine that answers by a list: a plan's text, or what goes wrong."""
+
+    def __init__(self, answers: list[str | Exception]) -> None:
+        self.answers = answers
+
+    async def make(self, plan: StoredPlan, heard: Hearer) -> str:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def connect(self) -> None:
+        """Nothing to connect to."""
+
+    def is_ready(self) -> bool:
+        return True
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def settled(folder: Path, answers: list[str | Exception]) -> StoredPlan:
+    """Return what becomes of a plan whose attempts end like this; three may be lost."""
+    folder.mkdir(exist_ok=True)
+    database = Database(folder)
+    store, ledger = Store(folder, database), Ledger(database)
+    case = store.accept(store.arrive(CaseBundle(document=b"{}"), "me"), {}, "me")
+    plan = ledger.ask(case.case_id, "q", {}, 9)
+    dispatcher = Dispatcher(
+        ledger=ledger, engine=Failing(answers), max_job_s=60.0, max_attempts=3, metrics=Metrics()
+    )
+
+    async def work() -> StoredPlan:
+        working = asyncio.create_task(dispatcher.run(1))
+        done = await dispatcher.settled(plan.plan_id, "me", 60.0)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return done
+
+    try:
+        return asyncio.run(work())
+    finally:
+        database.close()
+
+
+def test_what_cannot_be_planned_fails_with_the_reason(tmp_path: Path) -> None:
+    wrong = RequestError("is none", field="target", code="unknown")
+    plan = settled(tmp_path, [ProblemError(problem_of(wrong))])
+    assert (plan.state, plan.attempts) == (State.FAILED, 0)
+    assert json.loads(plan.answer or "") == problem_of(wrong).document()
+
+
+def test_what_is_lost_with_its_worker_is_done_again_but_not_for_ever(tmp_path: Path) -> None:
+    lost = WorkerLostError("gone")
+    plan = settled(tmp_path / "a", [lost, lost, "{}"])
+    assert (plan.state, plan.answer, plan.attempts) == (State.DONE, "{}", 2)
+    plan = settled(tmp_path / "b", [lost, lost, lost])
+    assert (plan.state, plan.attempts) == (State.FAILED, 3)
+    assert json.loads(plan.answer or "")["status"] == 503
+
+
+def test_a_fault_of_ours_fails_the_plan_and_tells_nothing_of_it(tmp_path: Path) -> None:
+    plan = settled(tmp_path, [FaultError("secret")])
+    assert plan.state is State.FAILED
+    assert json.loads(plan.answer or "")["status"] == 500
+    assert "secret" not in (plan.answer or "")

@@ -359,6 +359,6 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/proof",
         "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
         "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png", "/v1/samples", "/v1/samples/{name}",
-        "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz",
+        "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip
     assert "not a medical device" in json.dumps(client.get("/openapi.json").json()["info"])
