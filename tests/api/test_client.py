@@ -16,6 +16,7 @@ from api.documents import without_timings
 from api.samples import DEMO_TARGET
 from api.targets import target_from_short_form
 from benchmarks.crash import box_case, question
+from geometry.mesh_files import read_mesh
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bundle
@@ -55,13 +56,14 @@ def test_a_case_is_sent_once_with_its_progress(
 def test_a_file_that_only_its_name_tells_is_sent_with_its_name(
     asked: Client, small: "Bundle", tmp_path: Path
 ) -> None:
-    small.files["meshes/L3.obj"] = b"usemtl bone\n" + b"".join(
-        [b"v %d %d %d\n" % c for c in ((0, 0, 0), (30, 0, 0), (0, 30, 0), (0, 0, 30))]
-        + [b"f 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"]
-    )
+    mesh = read_mesh(small.files["meshes/L3.ply"], "ply")
+    lines = [f"v {x} {y} {z}" for x, y, z in mesh.vertices] + [
+        f"f {a} {b} {c}" for a, b, c in mesh.faces + 1
+    ]
+    small.files["meshes/L3.obj"] = "\n".join(["usemtl bone", *lines, ""]).encode()
     small.document["structures"][0]["file"] = "meshes/L3.obj"
     case = asked.send_case(small.write(tmp_path / "case"))
-    assert case["structures"][0]["vertices"] == 4
+    assert case["structures"][0]["faces"] == len(mesh.faces)
     asked.delete_case(case["case_id"])
 
 
@@ -149,4 +151,4 @@ def test_the_command_line_has_a_service_plan_and_leaves_nothing_there(
     nobody = CliRunner().invoke(app, ["plan", str(tmp_path / "case"), "--target",
                                       "anterior_body:L9", "--server", served])  # fmt: skip
     assert nobody.exit_code == 2
-    assert "L9" in nobody.stderr
+    assert "target.level" in nobody.stderr

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -17,7 +18,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 OPERATIONS = [(path, method) for path, row in DESCRIPTION["paths"].items() for method in row]
 # A schema cannot say which meshes are anatomy, nor which ids there are.
-NOT_SAID = [positive_data_acceptance]
+NOT_SAID: list[Any] = [positive_data_acceptance]
 
 
 @pytest.fixture(scope="module")
@@ -42,4 +43,8 @@ def test_every_answer_is_one_that_the_description_has(
     def hold(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(excluded_checks=NOT_SAID, timeout=60)
 
-    hold()
+    try:
+        hold()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE
+        pytest.skip("nothing can be got wrong here: there is only an address")

@@ -113,7 +113,7 @@ class Failing:
     def __init__(self, answers: list[str | Exception]) -> None:
         self.answers = answers
 
-    async def make(self, plan: StoredPlan, heard: Hearer) -> str:
+    async def make(self, plan: StoredPlan, heard: Hearer) -> str:  # noqa: ARG002  an engine has both
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
