@@ -46,7 +46,7 @@ def _client(address: str | None, workers: int) -> Iterator[Client]:
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-            protocol="tcp://", dashboard_address=None,
+            protocol="tcp://", dashboard_address="127.0.0.1:0",
         ) as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
