@@ -76,7 +76,10 @@ def _entry(exhibit: Exhibit, case: Case, anatomy: CaseAnatomy) -> str:
     """Return an exhibit's part of the page: title, picture, and what was read."""
     bones = (*anatomy.vertebrae, *anatomy.ilia)
     triangles = sum(len(case.structure(name).mesh.faces) for name in bones)
-    lines = [line for name in anatomy.vertebrae for line in bone_words(anatomy, name)]
+    lines = []
+    for name in anatomy.vertebrae:
+        of = f"{case.structure(name).level}: " if len(bones) > 1 else ""
+        lines.append(of + " ".join(bone_words(anatomy, name)))
     lines += [f"{_capital(name)}: {ilium_words(found)}" for name, found in anatomy.ilia.items()]
     words = " ".join(lines)
     return (

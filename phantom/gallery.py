@@ -179,9 +179,11 @@ def _fused() -> tuple[Structure, ...]:
 
 
 def _taken_apart() -> tuple[Structure, ...]:
-    fused = _fused()
-    parts = taken_apart(fused[0], ("L2", "L3"))
-    return fused if isinstance(parts, Unavailable) else parts
+    match taken_apart(_fused()[0], ("L2", "L3")):
+        case Unavailable(reason=reason):
+            raise ValueError(reason)
+        case parts:
+            return parts
 
 
 def _scoliotic() -> tuple[Structure, ...]:

@@ -22,7 +22,7 @@ from planner.anatomy.symmetry import mirror_plane
 from planner.anatomy.vertebra import FUSED, found_body, usual_height, vertebra_anatomy
 from planner.case import Derivation, Structure
 
-BODY_LIKE = 0.6  # of the radius of the largest piece of the midsection: another body
+BODY_LIKE = 0.6  # of radius and width of the midsection's largest piece: another body
 SEED = np.array([0.6, 0.6, 0.45])  # of a body's half extents, that surely belong to it
 ARCH_SPACING_MM = 1.5
 UNLIKE = 2.0  # times as much bone behind one body as behind the next
@@ -77,7 +77,9 @@ def _cut(mesh: TriangleMesh) -> LeastCut | Unavailable:
 
 def _apart(middle: Midsection) -> tuple[Seed, Seed] | None:
     """Return seeds in two bodies that do not touch in the midline, if that shows two."""
-    bodies = np.flatnonzero(middle.radii_mm > BODY_LIKE * middle.radii_mm.max())
+    largest = int(np.argmax(middle.sizes))
+    shares = (m / m[largest] for m in (middle.radii_mm, middle.widths_mm))
+    bodies = np.flatnonzero(np.minimum(*shares) > BODY_LIKE)
     if len(bodies) < 2:
         return None
     centres = middle.centres_mm[bodies]
