@@ -116,8 +116,8 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     """Plan a target, or several in one session: safe trajectories, or a reasoned 'none'.
 
     Options given here go before the same in --request FILE. With --out, plan.json, sheet.pdf,
-    markups.mrk.json, preview.png and scene.glb are written there; with --proof, what verify-proof
-    checks.
+    markups.mrk.json, preview.png, scene.glb and scene.html are written there; with --proof, what
+    verify-proof checks.
     """
     asked = read_request(request)
     given = {"needles": needle, "approaches": approach, "sides": side}

@@ -85,6 +85,7 @@ def write_plan(prepared: PreparedCase, request: PlanRequest, plan: Plan, folder:
         f"wrote {written}",
         f"wrote {markups}",
         f"wrote {drawn.scene_glb}",
+        f"wrote {drawn.scene_html}",
         drawn.unavailable or f"wrote {drawn.picture_png}",
     ]
 

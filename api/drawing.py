@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def draw_plan(
     prepared: PreparedCase, target: TargetSpec, plan: Plan, folder: Path
 ) -> "PreviewResult":
-    """Write ``scene.glb`` and, where the machine can draw, ``preview.png`` of a plan.
+    """Write ``scene.glb``, ``scene.html`` and, where it can be drawn, ``preview.png`` of a plan.
 
     Args:
         prepared: The case that was planned on.
@@ -44,6 +44,12 @@ def draw_plan(
         axes=axes,
     )
     return result
+
+
+def scene_page_policy() -> str:
+    """Return the Content-Security-Policy under which ``scene.html`` works, and no other script."""
+    policy: str = _preview("scene_page").page_policy()
+    return policy
 
 
 def draw_sheet(prepared: PreparedCase, request: PlanRequest, plan: Plan, rank: int = 1) -> bytes:

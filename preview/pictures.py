@@ -12,6 +12,7 @@ from preview.export import write_glb
 from preview.looks import LOOKS, TARGET, Colour, needle_colour
 from preview.page import Entry, PageText, page_of
 from preview.scene import Scene, scene_of
+from preview.scene_page import scene_page
 from preview.viewpoints import viewpoints_of
 from preview.worker import RenderUnavailableError, draw
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # as in ``scene``
 
 PREVIEW_PNG = "preview.png"
 SCENE_GLB = "scene.glb"
+SCENE_HTML = "scene.html"
 PANEL = (640, 540)  # pixels
 MOST_LISTED = 6
 
@@ -30,11 +32,13 @@ class PreviewResult:
 
     Attributes:
         scene_glb: The exported scene.
+        scene_html: A page that shows it.
         picture_png: The page of pictures; None where this machine cannot draw.
         unavailable: Why there is no picture and what to install; None if there is one.
     """
 
     scene_glb: Path
+    scene_html: Path
     picture_png: Path | None
     unavailable: str | None = None
 
@@ -47,7 +51,7 @@ def render_preview(
     target: "TargetRegion | None" = None,
     axes: Rotation | None = None,
 ) -> PreviewResult:
-    """Write ``scene.glb`` and, where the machine can draw, ``preview.png`` into ``folder``.
+    """Write ``scene.glb``, ``scene.html`` and, where the machine can draw, ``preview.png``.
 
     Args:
         case: The structures that were planned on.
@@ -59,16 +63,19 @@ def render_preview(
     """
     folder.mkdir(parents=True, exist_ok=True)
     scene = scene_of(case, plan, target=target, axes=axes)
-    glb, png = folder / SCENE_GLB, folder / PREVIEW_PNG
+    glb, html, png = (folder / name for name in (SCENE_GLB, SCENE_HTML, PREVIEW_PNG))
     write_glb(scene, glb)
+    html.write_text(scene_page(glb.read_bytes(), case.name), encoding="utf-8")
     png.unlink(missing_ok=True)  # an older picture would pass for this plan's
     viewpoints = viewpoints_of(scene, plan, PANEL[0] / PANEL[1])
     try:
         pictures = draw(scene, viewpoints, PANEL)
     except RenderUnavailableError as missing:
-        return PreviewResult(scene_glb=glb, picture_png=None, unavailable=str(missing))
+        return PreviewResult(
+            scene_glb=glb, scene_html=html, picture_png=None, unavailable=str(missing)
+        )
     page_of(pictures, viewpoints, [scene] * len(pictures), _text(case, plan, scene)).save(png)
-    return PreviewResult(scene_glb=glb, picture_png=png)
+    return PreviewResult(scene_glb=glb, scene_html=html, picture_png=png)
 
 
 def _text(case: Case, plan: Plan, scene: Scene) -> PageText:

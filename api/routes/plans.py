@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from api import work
 from api.bodies import JSON, media_type, read_body, read_json_object
+from api.drawing import scene_page_policy
 from api.fluoro import FluoroRequest, fluoro_png
 from api.openapi import (
     json_body,
@@ -130,6 +131,19 @@ async def preview(request: Request, plan_id: str) -> Response:
 async def scene(request: Request, plan_id: str) -> Response:
     """Return the plan in its anatomy as binary glTF."""
     return Response(await _drawn(request, plan_id, "scene.glb"), media_type="model/gltf-binary")
+
+
+@router.get(
+    "/plans/{plan_id}/scene.html",
+    summary="Look at a plan in 3-D",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {}}}, **problems(404, 409, 503)},
+)
+async def scene_page(request: Request, plan_id: str) -> Response:
+    """Return a page that shows the plan in its anatomy; it carries all it needs."""
+    page = await _drawn(request, plan_id, "scene.html")
+    headers = {"Content-Security-Policy": scene_page_policy()}
+    return Response(page, media_type="text/html", headers=headers)
 
 
 @router.get(

@@ -105,6 +105,7 @@ def test_the_demonstration_leaves_plan_and_scene_and_says_where(
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "plan.json").read_text())["trajectories"]
     assert (out / "scene.glb").exists()
+    assert "<script>" in (out / "scene.html").read_text()
     assert (out / "sheet.pdf").read_bytes().startswith(b"%PDF")
     assert (out / "preview.png").exists() or "apt-get" in done.stderr
     assert "Trajectories, best first" in done.stdout

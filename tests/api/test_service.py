@@ -1,6 +1,9 @@
 """The service over HTTP, with real workers: cases in, plans out, errors that name the field."""
 
+import base64
+import hashlib
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +186,12 @@ def test_a_plan_can_be_drawn_or_says_what_is_missing(client: TestClient, plan_ur
     scene = client.get(f"{plan_url}/scene.glb")
     assert scene.status_code == 200, scene.text
     assert scene.content[:4] == b"glTF"
+    page = client.get(f"{plan_url}/scene.html")
+    assert page.status_code == 200, page.text
+    assert base64.b64encode(scene.content).decode() in page.text
+    [script] = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.headers["content-security-policy"]
     picture = client.get(f"{plan_url}/preview.png")
     if picture.status_code == 503:
         assert "apt-get" in problem(picture, 503)["detail"]
@@ -357,7 +366,8 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/events", "/v1/plans/{plan_id}/markups.mrk.json",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/proof",
-        "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/sheet.pdf",
+        "/v1/plans/{plan_id}/scene.glb", "/v1/plans/{plan_id}/scene.html",
+        "/v1/plans/{plan_id}/sheet.pdf",
         "/v1/plans/{plan_id}/trajectories/{rank}/fluoro.png", "/v1/samples", "/v1/samples/{name}",
         "/v1/needles", "/v1/c_arms", "/v1/policy", "/healthz", "/readyz", "/metrics",
     }  # fmt: skip

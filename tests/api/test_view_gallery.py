@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from api.view_gallery import PAGE, PICTURES, write_views
@@ -28,5 +29,5 @@ def test_the_page_in_the_docs_is_the_one_that_the_command_writes(tmp_path: Path)
     for name in shown:
         with Image.open(DOCS / name) as old, Image.open(tmp_path / name) as new:
             assert old.size == new.size
-            assert old.convert("L").getextrema()[1] > 150, "not empty"
+            assert np.asarray(old.convert("L")).max() > 150, "not empty"
     assert (DOCS / PICTURES / "sheet.pdf").read_bytes().startswith(b"%PDF")
