@@ -6,6 +6,7 @@
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import DISCLAIMER
@@ -97,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for part in _ROUTES:
         app.include_router(part.router)
     mount_viewer(app)
-    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
+    app.openapi = cache(lambda: openapi_document(app))  # type: ignore[method-assign]
     return app
 
 
@@ -110,9 +112,22 @@ async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
     return _reply(problem_of(invalid_parameters(error.errors())))
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
-    return _reply(problem_of_status(error.status_code, error.detail), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+    return _reply(problem_of_status(error.status_code, error.detail), headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return all methods of an address; the framework names those of its first route only."""
+    return {
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
 
 
 def _reply(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

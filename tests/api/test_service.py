@@ -260,6 +260,16 @@ def test_what_is_not_there_is_a_problem_document(
     problem(client.request(method, path), status)
 
 
+def test_a_method_that_is_not_allowed_is_told_those_that_are(client: TestClient) -> None:
+    for path, methods in (
+        ("/v1/cases", "GET, POST"), ("/v1/cases/x", "DELETE, GET"), ("/v1/plans/x", "DELETE, GET"),
+        ("/v1/blobs/x", "GET, HEAD, PUT"), ("/healthz", "GET"),
+    ):  # fmt: skip
+        reply = client.patch(path)
+        problem(reply, 405)
+        assert reply.headers["allow"] == methods, path
+
+
 def test_an_unknown_structure_or_format_lists_what_there_is(
     client: TestClient, demo_case_id: str
 ) -> None:
