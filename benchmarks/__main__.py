@@ -15,7 +15,7 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its matrices here are tiny
 
-from benchmarks import bars, clearance, cohort, drag, scaling, search, start, throw_off
+from benchmarks import bars, clearance, cohort, curved, drag, scaling, search, start, throw_off
 from benchmarks.report import Section, machine, markdown, written
 from benchmarks.scenes import Surroundings, bundled, fine, surroundings
 from benchmarks.timing import FULL, QUICK, Pace
@@ -48,6 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Section]] = {
     "start": lambda s: start.ready(s.fine, s.pace),
     "drag": lambda s: drag.dragged(s.bundled, s.pace),
     "cohort": lambda s: cohort.scaled(s.pace),
+    "curved": lambda s: curved.compared(starts=30 if s.pace is FULL else 3),
     "throw_off": lambda s: throw_off.searched(s.bundled, s.pace),
 }
 

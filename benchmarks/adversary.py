@@ -27,6 +27,7 @@ from scipy.optimize import differential_evolution, minimize
 from api.samples import DEMO_CASE, sample_case
 from api.schemas import PlanRequestDocument
 from api.targets import target_from_short_form
+from benchmarks.adversary_bent import along_space, bred, curved_space
 from benchmarks.adversary_screen import Ceiling, ceiling_of, highest, spread
 from benchmarks.adversary_space import (
     NO_PATH,
@@ -37,21 +38,25 @@ from benchmarks.adversary_space import (
     surroundings_of,
 )
 from geometry.arrays import Points
+from planner.approach import Gate
 from planner.case import Case, Kind
 from planner.case_io import load_case
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
+from planner.needles.model import Needle
 from planner.planning import plan
 from planner.prepared import PreparedCase
-from planner.question import question_of
+from planner.question import Question, question_of
 from planner.request import PlanRequest
 from planner.result import Certificate
+from planner.search.along_screw import PLASTIC
 from planner.target import TargetRegion
 
 ROUNDING_MM = 1e-6
 BATCH = 50_000
 PROPOSALS = 100  # per path, before a cone is called too narrow to draw from
 WORTH_A_LOOK = (1000, 200, 16)  # best of a batch kept at each look, beaten certificate or not
+BENT_COST = 50  # a bent path is drawn for so many straight ones
 MEMBERS = 40  # of the evolving population
 CLIMBING_MM = 1e-3  # how exactly a climb measures on its way
 NOWHERE_MM = -10.0  # below any slack that matters: a line that breaks a rule
@@ -276,6 +281,9 @@ def attack_target(
         if gate.window.is_empty or claim.upper_bound_mm is None:
             yield Attacked(certificate=claim, drawn=0, random_mm=None, evolved_mm=None)
             continue
+        if needle.curved is not None or gate.contact is not None:
+            yield _attacked_bent(question, claim, (gate, needle), ceiling, effort)
+            continue
         attacker = Attacker(
             space=path_space(around, gate, needle.usable_length_mm), ceiling=ceiling,
             claimed_mm=claim.upper_bound_mm + needle.radius_mm, effort=effort,
@@ -298,6 +306,40 @@ def _attacked(claim: Certificate, attacker: Attacker, radius_mm: float, paths: i
     return Attacked(
         certificate=claim, drawn=drawn, random_mm=_margin(best, radius_mm),
         evolved_mm=_margin(evolved, radius_mm),
+    )  # fmt: skip
+
+
+def _attacked_bent(
+    question: Question,
+    claim: Certificate,
+    way: tuple[Gate, Needle],
+    ceiling: Ceiling,
+    effort: Effort,
+) -> Attacked:
+    """Attack a class of bent paths; along a screw plastic ones too, if no elastic one is safe."""
+    gate, needle = way
+    rng = np.random.default_rng(zlib.crc32(claim.statement.encode()))
+    if gate.contact is None:
+        lines = path_space(ceiling.around, gate, needle.usable_length_mm)
+        spaces = [curved_space(lines, needle)]
+    else:
+        around = surroundings_of(question, ceiling.around.region, gate.contact)
+        ceiling = ceiling_of(around, effort.spacing_mm)
+        lines = path_space(around, gate, needle.usable_length_mm)
+        bends = (needle.elastic_radius_mm, PLASTIC * needle.elastic_radius_mm)
+        spaces = [along_space(lines, gate.contact, needle, bend) for bend in bends]
+    random, evolved, drawn = NO_PATH, NO_PATH, effort.paths // BENT_COST
+    for space in spaces:
+        if evolved >= needle.radius_mm:
+            break
+        found = bred(
+            space, ceiling, rng, drawn=drawn, generations=effort.generations,
+            simplex=effort.simplex,
+        )  # fmt: skip
+        random, evolved = max(random, found[0]), max(evolved, found[1])
+    return Attacked(
+        certificate=claim, drawn=drawn, random_mm=_margin(random, needle.radius_mm),
+        evolved_mm=_margin(evolved, needle.radius_mm),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from trimesh.triangles import closest_point
 from geometry.arrays import Point, Points, Vector
 from planner.approach import Gate
 from planner.case import Kind
+from planner.contact import Contact
 from planner.policy import meant_to_pass
 from planner.question import STAND_OFF_MM, Question
 from planner.target import TargetRegion
@@ -63,12 +64,19 @@ class Surroundings:
     axes: Float[np.ndarray, "3 3"]
 
 
-def surroundings_of(question: Question, region: TargetRegion) -> Surroundings:
-    """Gather what a question's paths may meet."""
+def surroundings_of(
+    question: Question, region: TargetRegion, contact: Contact | None = None
+) -> Surroundings:
+    """Gather what a question's paths may meet; of a screw that they slide along, only its head."""
     case, bone = question.prepared.case, question.bone
     through = meant_to_pass(case, bone)
     limits = {s.name: question.policy.rule_of(s).hard_mm for s in case.structures}
     barred = [s for s in case.structures if s.name not in through and limits[s.name] is not None]
+    if contact is not None:
+        barred = [s for s in barred if s.name != contact.screw.structure]
+        if contact.head is not None:
+            barred.append(contact.head)
+            limits[contact.head.name] = 0.0
     required = [np.full(len(s.mesh.faces), limits[s.name], dtype=np.float64) for s in barred]
     inside = [bone, *case.of_kind(Kind.HALO, Kind.LESION)] if bone.mesh.is_closed else []
     posterior = question.axes[1]

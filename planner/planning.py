@@ -23,7 +23,7 @@ from planner.request import EvaluationRequest, PlanRequest
 from planner.result import Certificate, Outcome, Plan, Status, Trajectory
 from planner.rules import warnings_of
 from planner.search.branch_and_bound import climbed
-from planner.search.certificate import blocked, certificate, unsearched
+from planner.search.certificate import blocked, certificate, claimed_without_file, unsearched
 from planner.search.classes import ClassSearch, search_classes
 from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
@@ -33,7 +33,6 @@ from planner.why_not import explained
 from planner.witness import Site, needed_by
 
 ENDLESS_MM = 400.0
-NOT_IN_PROOFS = "searched, but proof files do not hold the boxes of bent paths"
 Progress = Callable[[str, float], None]
 
 
@@ -111,7 +110,7 @@ def _planned(
     made = _answer(question, request, outcome, best, _in_order(certificates, request), clock)
     unknown = [_unknown(c, g.why.reason) for c, g in zip(missing, gateless, strict=True)]
     bent = [p for p in proved if not p.search.in_proofs]
-    unknown += [_unknown(p.certificate, NOT_IN_PROOFS) for p in bent]
+    unknown += [_unknown(p.certificate, claimed_without_file(p.certificate)) for p in bent]
     return made, [p for p in proved if p not in bent], unknown
 
 

@@ -179,6 +179,11 @@ def _above_pedicle(run: _Run) -> str | None:
     return "superior_extrapedicular" if above else None
 
 
+def _parapedicular(run: _Run) -> str | None:
+    """K8: through the lateral wall of the pedicle, where it goes over into the body."""
+    return "lateral_parapedicular" if run.gate.approach is Approach.PARAPEDICULAR else None
+
+
 _RULES: tuple[Callable[[_Run], str | None], ...] = (
-    _to_screw_tip, _across_screw, _beside_screw, _by_rib, _above_pedicle,
+    _to_screw_tip, _across_screw, _beside_screw, _by_rib, _above_pedicle, _parapedicular,
 )  # fmt: skip

@@ -43,18 +43,19 @@ class _Found:
 def explained(site: Site, blocked: MeasuredClass, certificate: Certificate) -> Certificate:
     """Return the certificate of an infeasible class with what blocks it and what would open it.
 
-    What would open a class of bent paths is not tried.
+    Of a curved needle's class a straight path that the change makes safe is a witness too: nothing
+    need be deployed. Along a screw only the ways that were searched are named.
     """
-    if not blocked.search.in_proofs:
-        return replace(certificate, blocked_by=certificate.limiting_structures)
     trial = Trial(
         gate=blocked.search.gate, needle=blocked.search.needle, policy=site.question.policy
     )
-    suspects = _suspects(site, blocked, certificate)
-    found = [
-        *_thinner(site, trial), *_longer(site, trial), *_elsewhere(site, trial),
-        *_lower(site, trial, blocked, suspects), *_without(site, trial, suspects),
-    ]  # fmt: skip
+    found = [*_elsewhere(site, trial)]
+    if trial.gate.contact is None:
+        suspects = _suspects(site, blocked, certificate)
+        found += [
+            *_thinner(site, trial), *_longer(site, trial),
+            *_lower(site, trial, blocked, suspects), *_without(site, trial, suspects),
+        ]  # fmt: skip
     openings = tuple(sorted((f.opening for f in found), key=lambda o: list(Change).index(o.change)))
     in_the_way = [name for f in found for name in f.in_the_way]
     return replace(
@@ -126,7 +127,10 @@ def _gate(site: Site, gate: Gate, needle: Needle, without: str | None = None) ->
 
 
 def _thinner(site: Site, trial: Trial) -> Iterator[_Found]:
-    """Find the thickest straight needle of the catalogue, no shorter, that has a safe path."""
+    """Find the thickest straight needle of the catalogue, no shorter, that has a safe path.
+
+    For a curved needle that is one thinner than its cannula.
+    """
     own = trial.needle
     thinner = [
         n
@@ -229,7 +233,9 @@ def _lowered(site: Site, trial: Trial, blocked: MeasuredClass, kind: Kind) -> Wi
     A path says how far the limit must come down; climbing at that limit finds a path that keeps
     more, if any near it does.
     """
-    best = None if blocked.best is None else _keeping(site, trial, blocked.best.path, kind)
+    known = None if blocked.best is None else blocked.best.path
+    straight = known if known is not None and len(known) == 1 else None
+    best = None if straight is None else _keeping(site, trial, straight, kind)
     for _ in range(ROUNDS):
         limit = 0.0 if best is None else _limit(site, best, kind)
         found = witness(site, _limited(site, trial, kind, limit))

@@ -12,6 +12,7 @@ from planner.request import ScrewHalo
 from planner.rules.model import DecisionRule, PathFacts, is_above
 from planner.target import TargetRegion
 from planner.tip_overlap import TIP_MM, halo_overlap
+from planner.transverse_process import passage
 
 SURE = 0.9  # anatomy read with less confidence is named
 LEAST_OVERLAP = 0.25  # share of the tip in a lucency below which it is cautioned about [A]
@@ -134,6 +135,13 @@ def _hardly_in_lucency(facts: PathFacts) -> Iterator[str]:
         )
 
 
+def _by_process(facts: PathFacts) -> Iterator[str]:
+    how = passage(facts.question, facts.path)
+    if how is not None:
+        level = facts.question.bone.level
+        yield f"passes {how} the transverse process{f' of {level}' if level else ''}"
+
+
 def _views(facts: PathFacts) -> Iterator[str]:
     yield from view_cautions(facts.views)
 
@@ -190,6 +198,11 @@ MEASURED = (
         id="lucency", source="DOMAIN 3.5 [D]",
         words="a lucency can be thinner than the needle, so how much of the tip lies in it is told",
         on_path=_hardly_in_lucency,
+    ),
+    DecisionRule(
+        id="K4", source="DOMAIN 1.3 K4 [S3]",
+        words="whether a path runs over, under or through the transverse process is told",
+        acts_in="planner.transverse_process", on_path=_by_process,
     ),
     DecisionRule(
         id="V7", source="DOMAIN 1.5 V7 [S1]",

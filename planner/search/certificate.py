@@ -19,6 +19,7 @@ from planner.search.curved import LEAST_BEYOND_GATE_MM, TOLERANCE_MM, CurvedResu
 
 # A structure is named as limiting if it settled at least this share of the examined boxes.
 NAMED_SHARE = 0.1
+NO_FILE = "Proof files do not hold the boxes of bent paths: this bound is the search's own."
 
 
 def certificate(
@@ -50,7 +51,7 @@ def certificate(
         approach=gate.approach, side=gate.side, needle=needle.name, status=status,
         best_margin_mm=best_mm, upper_bound_mm=upper, tolerance_mm=tolerance_mm,
         limiting_structures=limiting, boxes_examined=result.boxes_examined,
-        statement=_statement(gate, needle, status, best_mm, upper, limiting),
+        statement=_stated(gate, needle, status, (best_mm, upper), limiting),
     )  # fmt: skip
 
 
@@ -89,45 +90,62 @@ def unsearched(
     )  # fmt: skip
 
 
+def claimed_without_file(proved: Certificate) -> str:
+    """Say what a certificate claims of bent paths, for a proof that does not hold their boxes."""
+    best, upper = proved.best_margin_mm, proved.upper_bound_mm
+    found = "no path found" if best is None else f"best margin {best:.3f} mm"
+    bound = "no bound" if upper is None else f"none above {upper:.3f} mm"
+    return (
+        f"bent paths, searched by {proved.boxes_examined:,} boxes that proof files do not hold; "
+        f"claimed without them: {proved.status}, {found}, {bound}"
+    )
+
+
 def _limiting(result: SearchResult | CurvedResult) -> tuple[str, ...]:
     total = sum(result.settled_by.values())
     ordered = sorted(result.settled_by.items(), key=lambda item: (-item[1], item[0]))
     return tuple(name for name, count in ordered[:3] if count >= NAMED_SHARE * total)
 
 
-def _statement(
-    gate: Gate,
-    needle: Needle,
-    status: Status,
-    best_mm: float | None,
-    upper_mm: float,
-    limiting: tuple[str, ...],
-) -> str:
-    if gate.contact is not None:
-        return _statement_along(gate, needle, status, (best_mm, upper_mm), limiting)
-    shape = "straight" if needle.curved is None else "curved"
-    way = f"{shape} {gate.approach} path on the {gate.side} with {needle.name}"
-    scope = "through the gate's window, within its cone and the needle's length"
-    if needle.curved is not None:
-        scope += f", stopping {LEAST_BEYOND_GATE_MM:g} mm beyond the gate or further"
-    near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
-    if status is Status.INFEASIBLE:
-        return f"No {way} {scope} has a margin above {upper_mm:.3f} mm: none is safe.{near}"
-    best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
-    if status is Status.FOUND:
-        return f"Of every {way} {scope}, {best} and none has more than {upper_mm:.2f} mm.{near}"
-    return (
-        f"Stopped before a proof: of every {way} {scope}, {best}; "
-        f"none has more than {upper_mm:.2f} mm.{near}"
-    )
-
-
-def _statement_along(
+def _stated(
     gate: Gate,
     needle: Needle,
     status: Status,
     margins_mm: tuple[float | None, float],
     limiting: tuple[str, ...],
+) -> str:
+    """Say what was proved, what is nearest, and whether proof files hold it."""
+    if gate.contact is not None:
+        told = _statement_along(gate, needle, status, margins_mm)
+    else:
+        told = _statement(gate, needle, status, margins_mm)
+    near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
+    bent = needle.curved is not None or gate.contact is not None
+    return f"{told}{near}{f' {NO_FILE}' if bent else ''}"
+
+
+def _statement(
+    gate: Gate, needle: Needle, status: Status, margins_mm: tuple[float | None, float]
+) -> str:
+    best_mm, upper_mm = margins_mm
+    shape = "straight" if needle.curved is None else "curved"
+    way = f"{shape} {gate.approach} path on the {gate.side} with {needle.name}"
+    scope = "through the gate's window, within its cone and the needle's length"
+    if needle.curved is not None:
+        scope += f", stopping {LEAST_BEYOND_GATE_MM:g} mm beyond the gate or further"
+    if status is Status.INFEASIBLE:
+        return f"No {way} {scope} has a margin above {upper_mm:.3f} mm: none is safe."
+    best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
+    if status is Status.FOUND:
+        return f"Of every {way} {scope}, {best} and none has more than {upper_mm:.2f} mm."
+    return (
+        f"Stopped before a proof: of every {way} {scope}, {best}; "
+        f"none has more than {upper_mm:.2f} mm."
+    )
+
+
+def _statement_along(
+    gate: Gate, needle: Needle, status: Status, margins_mm: tuple[float | None, float]
 ) -> str:
     contact, (best_mm, upper_mm) = contact_of(gate), margins_mm
     way = (
@@ -136,10 +154,9 @@ def _statement_along(
         f"radius of {needle.elastic_radius_mm:.0f} mm, or {PLASTIC * needle.elastic_radius_mm:.0f} "
         f"mm if none of those is safe, and slides {LEAST_SLIDE_MM:g} mm or further"
     )
-    near = f" Nearest to it: {', '.join(limiting)}." if limiting else ""
     apart = "to all but that shaft"
     if status is Status.INFEASIBLE:
-        return f"No {way}, has a margin above {upper_mm:.3f} mm {apart}: none is safe.{near}"
+        return f"No {way}, has a margin above {upper_mm:.3f} mm {apart}: none is safe."
     best = "none was found" if best_mm is None else f"the best found has {best_mm:.2f} mm"
     stopped = "Stopped before a proof: of every" if status is Status.STOPPED else "Of every"
-    return f"{stopped} {way}, {best} {apart}; none has more than {upper_mm:.2f} mm.{near}"
+    return f"{stopped} {way}, {best} {apart}; none has more than {upper_mm:.2f} mm."

@@ -27,6 +27,7 @@ from planner.treatment import CementGuidance
 
 BALANCED = 0.5  # least balance at which one needle serves both sides of a body [A]
 NEAR_MM = 30.0  # needles no farther apart than this are told of
+_TWO_SIDED = AnteriorBody | Lesion  # targets that a needle from either side may serve
 
 
 class Bilateral(StrEnum):
@@ -128,12 +129,16 @@ class _Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Planned:
-    """A target with its plan and its options, best first."""
+    """A target with its plan and its options, best first.
+
+    ``unpaired``: a needle from either side was asked for, and no two paths make such a pair.
+    """
 
     question: Question
     request: PlanRequest
     plan: Plan
     options: tuple[_Option, ...]
+    unpaired: bool
 
 
 def plan_session(
@@ -174,9 +179,11 @@ def plan_session(
 
 def _planned(prepared: PreparedCase, asked: PlanRequest, bilateral: Bilateral) -> _Planned:
     made, question = plan(prepared, asked), question_of(prepared, asked)
+    options = _options(question, made.trajectories, bilateral)
+    two_sided = bilateral is Bilateral.ALWAYS and isinstance(question.target, _TWO_SIDED)
     return _Planned(
-        question=question, request=asked, plan=made,
-        options=_options(question, made.trajectories, bilateral),
+        question=question, request=asked, plan=made, options=options,
+        unpaired=two_sided and all(len(option.paths) == 1 for option in options),
     )  # fmt: skip
 
 
@@ -190,7 +197,7 @@ def _options(
     """
     ways = [(t,) for t in paths]
     pairs: list[tuple[Trajectory, ...]] = []
-    if bilateral is not Bilateral.NEVER and isinstance(question.target, AnteriorBody | Lesion):
+    if bilateral is not Bilateral.NEVER and isinstance(question.target, _TWO_SIDED):
         left, right = ([t for t in paths if t.side is side] for side in Side)
         pairs = [pair for pair in product(left, right) if not _touch(pair)]
     wanted = pairs if bilateral is Bilateral.ALWAYS and pairs else [*ways, *pairs]
@@ -261,6 +268,8 @@ def _reason(number: int, planned: list[_Planned], places: tuple[int | None, ...]
     if option.balance is not None:
         enough = "covers" if option.balance >= BALANCED else "does not cover"
         said += f", which {enough} both sides evenly (balance {option.balance:.2f})"
+    if one.unpaired:
+        said += "; no two safe paths, one from either side, go together"
     if place > 0:
         said += (
             f"; its first choice collides with the needles to {_others(number, planned, places)}"

@@ -104,6 +104,20 @@ def test_coverage_decides_between_one_needle_and_two(lumbar: PreparedCase) -> No
         assert f"balance {covered.balance:.2f}" in one.reason
 
 
+def test_where_only_one_side_has_a_way_one_needle_is_chosen_and_the_want_of_two_is_said(
+    lumbar: PreparedCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _asked(L3, bilateral=Bilateral.ALWAYS)
+    [both] = plan_session(lumbar, asked).chosen
+    assert {t.side for t in both.trajectories} == set(Side)
+    assert "go together" not in both.reason
+    right = tuple(t for t in both.plan.trajectories if t.side is Side.RIGHT)
+    monkeypatch.setattr(session, "plan", lambda *_: replace(both.plan, trajectories=right))
+    [one] = plan_session(lumbar, asked).chosen
+    assert [t.side for t in one.trajectories] == [Side.RIGHT]
+    assert "no two safe paths, one from either side, go together" in one.reason
+
+
 def test_one_target_asked_for_twice_gets_two_needles_that_pass_or_one(
     lumbar: PreparedCase,
 ) -> None:

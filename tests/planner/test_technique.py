@@ -17,6 +17,7 @@ from planner.question import Question, question_of
 from planner.request import AnteriorBody, Approach, PlanRequest
 from planner.result import Clearance
 from planner.technique import crossing_rise_mm, technique_of
+from planner.transverse_process import Passage, passage
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
 AXES = np.eye(3)  # outward, posterior, superior
@@ -116,11 +117,30 @@ def test_a_rib_lateral_of_a_path_bounds_the_gap_it_takes(question: Question) -> 
     gate = _gate(question, Approach.PARAPEDICULAR)
     line = _beside(gate, 8.0, 0.0)
     outward = gate.axes[0]
-    for side, name in ((1.0, "between_pedicle_and_rib_head"), (-1.0, "straight")):
+    for side, name in ((1.0, "between_pedicle_and_rib_head"), (-1.0, "lateral_parapedicular")):
         rib = _rib(line, 5.0 * side * outward)
         assert technique_of(question, gate, line, None, (rib,)) == name
     far = _rib(line, 15.0 * outward)
-    assert technique_of(question, gate, line, None, (far,)) == "straight"
+    assert technique_of(question, gate, line, None, (far,)) == "lateral_parapedicular"
+
+
+def test_a_path_passes_over_under_or_through_the_transverse_process(question: Question) -> None:
+    pedicle = _pedicle(question)
+    _, _, wall, _ = pedicle.outline.bounds
+    axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
+    local = (question.bone.mesh.vertices - pedicle.centre_mm) @ axes.T
+    process = local[(local[:, 0] > wall + 7.0) & (local[:, 0] < wall + 15.0) & (local[:, 2] < 0.0)]
+    low, high, middle = process[:, 1].min(), process[:, 1].max(), process.mean(axis=0)
+    heights = {
+        Passage.UNDER: low - 3.0, Passage.OVER: high + 3.0, Passage.THROUGH: middle[1],
+    }  # fmt: skip
+    for how, height in heights.items():
+        aside = np.array([middle[0], height])
+        ends = [np.append(aside, middle[2] + forward) @ axes for forward in (-60.0, 30.0)]
+        line = Line(start_mm=pedicle.centre_mm + ends[0], end_mm=pedicle.centre_mm + ends[1])
+        assert passage(question, (line,)) is how
+    inner = Line(start_mm=pedicle.centre_mm - 60.0 * pedicle.axis, end_mm=pedicle.centre_mm)
+    assert passage(question, (inner,)) is None, "medial of the process"
 
 
 def _rib(line: Line, off: np.ndarray) -> Clearance:
