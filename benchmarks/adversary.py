@@ -6,7 +6,8 @@ A certificate claims that no path of its class has a margin above its bound. Her
 for one: random paths, scipy's differential evolution, and Nelder and Mead's simplex from the best
 of both. What they find is measured by trimesh (``adversary_space``). The bundled cases are attacked
 unless others are named; a case's targets stand in its README.md, else its bones and halos are
-taken. Exit status 1 says that a certificate was broken.
+taken. Exit status 1 says that a certificate was broken. ``--approach`` names other ways than the
+usual three; bent paths are attacked by ``adversary_bent``.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from scipy.optimize import differential_evolution, minimize
 from api.samples import DEMO_CASE, sample_case
 from api.schemas import PlanRequestDocument
 from api.targets import target_from_short_form
-from benchmarks.adversary_bent import along_space, bred, curved_space
+from benchmarks.adversary_bent import Breeding, best_bent
 from benchmarks.adversary_screen import Ceiling, ceiling_of, highest, spread
 from benchmarks.adversary_space import (
     NO_PATH,
@@ -47,9 +48,8 @@ from planner.needles.model import Needle
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
-from planner.request import PlanRequest
+from planner.request import Approach, PlanRequest
 from planner.result import Certificate
-from planner.search.along_screw import PLASTIC
 from planner.target import TargetRegion
 
 ROUNDING_MM = 1e-6
@@ -316,30 +316,13 @@ def _attacked_bent(
     ceiling: Ceiling,
     effort: Effort,
 ) -> Attacked:
-    """Attack a class of bent paths; along a screw plastic ones too, if no elastic one is safe."""
-    gate, needle = way
+    drawn, radius = effort.paths // BENT_COST, way[1].radius_mm
+    breeding = Breeding(drawn=drawn, generations=effort.generations, simplex=effort.simplex)
     rng = np.random.default_rng(zlib.crc32(claim.statement.encode()))
-    if gate.contact is None:
-        lines = path_space(ceiling.around, gate, needle.usable_length_mm)
-        spaces = [curved_space(lines, needle)]
-    else:
-        around = surroundings_of(question, ceiling.around.region, gate.contact)
-        ceiling = ceiling_of(around, effort.spacing_mm)
-        lines = path_space(around, gate, needle.usable_length_mm)
-        bends = (needle.elastic_radius_mm, PLASTIC * needle.elastic_radius_mm)
-        spaces = [along_space(lines, gate.contact, needle, bend) for bend in bends]
-    random, evolved, drawn = NO_PATH, NO_PATH, effort.paths // BENT_COST
-    for space in spaces:
-        if evolved >= needle.radius_mm:
-            break
-        found = bred(
-            space, ceiling, rng, drawn=drawn, generations=effort.generations,
-            simplex=effort.simplex,
-        )  # fmt: skip
-        random, evolved = max(random, found[0]), max(evolved, found[1])
+    random, evolved = best_bent(question, *way, ceiling, breeding, rng)
     return Attacked(
-        certificate=claim, drawn=drawn, random_mm=_margin(random, needle.radius_mm),
-        evolved_mm=_margin(evolved, needle.radius_mm),
+        certificate=claim, drawn=drawn, random_mm=_margin(random, radius),
+        evolved_mm=_margin(evolved, radius),
     )  # fmt: skip
 
 
@@ -376,6 +359,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--target", action="append", metavar="TARGET", help="anterior_body:L3 ...")
     parser.add_argument("--needle", action="append", metavar="NAME", help="the default ones else")
     parser.add_argument("--paths", type=int, default=Effort().paths, help="random, for a target")
+    parser.add_argument("--approach", action="append", type=Approach, help="along_screw ...")
     arguments = parser.parse_args(argv)
     effort = Effort(paths=arguments.paths)
     needles = {"needles": arguments.needle} if arguments.needle else {}
@@ -387,6 +371,8 @@ def main(argv: Sequence[str]) -> int:
         for target in arguments.target or targets_of(folder, prepared.case):
             document = {"target": target_from_short_form(target), **needles}
             request = PlanRequestDocument.model_validate(document).request()
+            if arguments.approach:
+                request = replace(request, approaches=tuple(arguments.approach))
             certificates = plan(prepared, request).certificates
             for attacked in attack_target(prepared, request, certificates, effort):
                 print(row(folder.name, target, attacked), flush=True)

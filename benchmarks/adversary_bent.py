@@ -16,17 +16,27 @@ import shapely
 from jaxtyping import Float
 from scipy.optimize import differential_evolution, minimize
 
-from benchmarks.adversary_screen import Ceiling
-from benchmarks.adversary_space import NO_PATH, PathSpace, crossings, segment_slack
+from benchmarks.adversary_screen import Ceiling, ceiling_of
+from benchmarks.adversary_space import (
+    NO_PATH,
+    PathSpace,
+    crossings,
+    path_space,
+    segment_slack,
+    surroundings_of,
+)
 from geometry.arrays import Point, Points, unit
+from planner.approach import Gate
 from planner.contact import Contact
 from planner.needles.model import Needle
+from planner.question import Question
 from planner.search.along_screw import (
     CONTACT_TO,
     LEAST_PARALLEL_MM,
     LEAST_SLIDE_MM,
     MOST_ARRIVAL_RAD,
     MOST_ASKEW_RAD,
+    PLASTIC,
 )
 from planner.search.curved import LARGEST_BEND_RAD, LEAST_BEYOND_GATE_MM
 
@@ -229,26 +239,55 @@ def along_space(lines: PathSpace, contact: Contact, needle: Needle, bend_mm: flo
     )  # fmt: skip
 
 
-def bred(
-    space: BentSpace, ceiling: Ceiling, rng: np.random.Generator, *, drawn: int, generations: int,
-    simplex: int,
-) -> tuple[float, float]:  # fmt: skip
-    """Return the largest slack of random paths, and of those bred and climbed from them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breeding:
+    """How hard to look: paths drawn at random, generations, exact measurements of the climb."""
 
-    Args:
-        space: The paths.
-        ceiling: Quick upper bounds.
-        rng: Where chance comes from.
-        drawn: How many paths are drawn at random.
-        generations: Of the evolution.
-        simplex: Exact measurements of the climb.
+    drawn: int
+    generations: int
+    simplex: int
+
+
+def best_bent(
+    question: Question,
+    gate: Gate,
+    needle: Needle,
+    ceiling: Ceiling,
+    breeding: Breeding,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Return the largest slack of random bent paths of a class, and of those bred from them.
+
+    Along a screw plastic bends are looked at too, if no elastic one is found to be safe.
     """
-    some = rng.uniform(space.low, space.high, size=(drawn, len(space.low)))
+    usable = needle.usable_length_mm
+    if gate.contact is None:
+        return _bred(
+            curved_space(path_space(ceiling.around, gate, usable), needle), ceiling, breeding, rng
+        )
+    around = surroundings_of(question, ceiling.around.region, gate.contact)
+    touching = ceiling_of(around, ceiling.spacing_mm)
+    lines = path_space(around, gate, usable)
+    random, evolved = NO_PATH, NO_PATH
+    for share in (1.0, PLASTIC):
+        if evolved < needle.radius_mm:
+            space = along_space(lines, gate.contact, needle, share * needle.elastic_radius_mm)
+            found = _bred(space, touching, breeding, rng)
+            random, evolved = max(random, found[0]), max(evolved, found[1])
+    return random, evolved
+
+
+def _bred(
+    space: BentSpace, ceiling: Ceiling, breeding: Breeding, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the largest slack of random paths, and of those bred and climbed from them."""
+    some = rng.uniform(space.low, space.high, size=(breeding.drawn, len(space.low)))
     likely = np.array([space.estimate(x, ceiling) for x in some])
     first = some[np.argsort(-likely, kind="stable")[:MEMBERS]]
     found = differential_evolution(
         lambda x: -space.estimate(x, ceiling), np.column_stack([space.low, space.high]),
-        strategy="rand1bin", polish=False, tol=0.0, init=first, maxiter=generations, rng=rng,
+        strategy="rand1bin", polish=False, tol=0.0, init=first,
+        maxiter=breeding.generations, rng=rng,
     )  # fmt: skip
     best = NO_PATH
 
@@ -263,7 +302,7 @@ def bred(
     minimize(
         short_of, start, method="Nelder-Mead",
         options={
-            "maxfev": simplex,
+            "maxfev": breeding.simplex,
             "initial_simplex": start + np.vstack([np.zeros(len(start)), np.diag(step)]),
         },
     )  # fmt: skip

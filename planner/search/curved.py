@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -31,6 +32,7 @@ MOVED = 0.7  # share of the numbers that one step of a climb changes
 ROLL_PER_MM = 0.125
 SEED = 7
 FLOOR_GAP_MM = 1e-3
+CEILING_GAP_MM = 0.25  # how near the bound by the target alone comes to what it bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +84,7 @@ class CurvedFamily:
         radius, stop = self.bend.radius, y[2:5]
         centre = stop + radius * across
         tip = centre + radius * (math.sin(angle) * along - math.cos(angle) * across)
-        end, middle, last = self._patient(np.stack([stop, centre, tip]))
+        end, middle, last = self.in_patient(np.stack([stop, centre, tip]))
         entry = self._entry(y)
         cannula = Line(start_mm=entry, end_mm=end)
         if angle * radius < 1e-3:
@@ -98,13 +100,14 @@ class CurvedFamily:
         )
         return float(value), float(angle)
 
-    def _patient(self, points: Points) -> Points:
+    def in_patient(self, points: Points) -> Points:
+        """Return points in gate coordinates as patient LPS."""
         gate = self.lines.gate
         return gate.origin_mm + points @ gate.axes
 
     def _entry(self, y: PathNumbers) -> Point:
         frame = self.lines.scene.from_patient
-        ends = frame.points(self._patient(np.array([[y[0], y[1], 0.0], y[2:5]])))
+        ends = frame.points(self.in_patient(np.array([[y[0], y[1], 0.0], y[2:5]])))
         start, step = ends[0], ends[1] - ends[0]
         t = float(_kernels.skin_exit(self.lines.arrays, self.lines.scene.skin.tree, start, step))
         entry: Point = frame.inverse().points(start + t * step)
@@ -200,8 +203,43 @@ def _new_boxes(family: CurvedFamily, budget: int) -> _kernels.CurvedBoxes:
         np.empty((most, 12)), np.empty(most), np.full(most, -1, np.int8), np.zeros(most, np.int32),
         np.array([1, 1, 0]), np.full(1, -mesh_kernels.FAR),
     )  # fmt: skip
-    boxes.shape[0], boxes.bound[0] = family.root, mesh_kernels.FAR
+    boxes.shape[0], boxes.bound[0] = family.root, tip_ceiling_mm(family)
     return boxes
+
+
+def tip_ceiling_mm(family: CurvedFamily) -> float:
+    """Return a bound on the slack at any tip, and so of any path: what the target itself leaves.
+
+    In open space the boxes hardly come down to it. Cells of the target are halved: none has a point
+    with more slack than its middle's plus how far its corners are from there.
+    """
+    lines = family.lines
+    normals, offsets = lines.arrays.normals, lines.arrays.offsets
+    low, high = lines.corners.min(axis=0), lines.corners.max(axis=0)
+    middles, half = (low + high)[None] / 2.0, float((high - low).max()) / 2.0
+    best = float(_slack_at(family, lines.corners.mean(axis=0)[None])[0])
+    octants = np.array(list(product((-0.5, 0.5), repeat=3)))
+    reach, above = math.sqrt(3.0) * half, mesh_kernels.FAR
+    while reach > CEILING_GAP_MM and len(middles):
+        middles = (middles[:, None] + half * octants).reshape(-1, 3)
+        half, reach = 0.5 * half, 0.5 * reach
+        beyond = (middles @ normals.T - offsets).max(axis=1)
+        middles, beyond = middles[beyond <= reach], beyond[beyond <= reach]
+        slack = _slack_at(family, middles)
+        best = max(best, float(slack[beyond <= 0.0].max(initial=-mesh_kernels.FAR)))
+        left = slack + reach > best + CEILING_GAP_MM
+        middles, above = middles[left], float((slack[left] + reach).max(initial=best))
+    upper = max(best + CEILING_GAP_MM, above)
+    return min(upper, mesh_kernels.FAR) + family.bend.spare + _kernels.ROUNDING_MM
+
+
+def _slack_at(family: CurvedFamily, points: Points) -> Float[np.ndarray, " n"]:
+    """Return the slack at points in gate coordinates, by the triangles."""
+    scene = family.lines.scene
+    placed = scene.from_patient.points(family.in_patient(points))
+    return np.array(
+        [mesh_kernels.point_query(scene.tree, *p, mesh_kernels.FAR)[0] for p in placed.tolist()]
+    )
 
 
 def _starts(family: CurvedFamily, hints: tuple[Numbers, ...]) -> list[PathNumbers]:

@@ -29,6 +29,7 @@ from planner.search.curved import (
     curved_family,
     drawn,
     search_curved,
+    tip_ceiling_mm,
 )
 from planner.search.family import line_family
 from planner.search.scene import Scene
@@ -98,6 +99,18 @@ def test_a_box_bounds_every_path_in_it(family: CurvedFamily, rng: np.random.Gene
         assert slack <= _examined(family, centre, half, float(rng.choice([-1e9, 2.0])))
         met += slack > -FAR
     assert met > 30, "boxes without a single path would prove nothing"
+
+
+def test_no_tip_has_more_slack_than_the_target_leaves(
+    family: CurvedFamily, rng: np.random.Generator
+) -> None:
+    corners, tree = family.lines.corners, family.lines.scene.tree
+    inside = rng.dirichlet(np.full(len(corners), 0.3), 400) @ corners
+    placed = family.lines.scene.from_patient.points(family.in_patient(inside))
+    slack = [float(mesh_kernels.point_query(tree, *p, FAR)[0]) for p in placed]
+    ceiling = tip_ceiling_mm(family)
+    assert max(slack) + family.bend.spare <= ceiling
+    assert _slacks(family, drawn(family)).max() <= ceiling
 
 
 def test_every_path_lies_in_the_root_box(family: CurvedFamily) -> None:
