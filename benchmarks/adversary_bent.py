@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import shapely
@@ -18,6 +19,7 @@ from scipy.optimize import differential_evolution, minimize
 
 from benchmarks.adversary_screen import Ceiling, ceiling_of
 from benchmarks.adversary_space import (
+    EXACTLY_MM,
     NO_PATH,
     PathSpace,
     crossings,
@@ -45,6 +47,7 @@ CHORD_RAD = 0.06  # of the chords that stand for an arc; their sagitta is taken 
 LOOK_MM = 1.0  # between places where a path is screened
 TIPS_MM = 0.1  # between places where a path may end
 MEMBERS = 30  # of the evolving population
+CLIMBING_MM = 1e-3  # how exactly a climb measures on its way
 NOWHERE_MM = -10.0  # below any slack that matters: a path that breaks a rule
 
 
@@ -137,7 +140,7 @@ class BentSpace:
             return NOWHERE_MM - wrong
         return min(float(ceiling.fine(_dense(leg.points)).min()) + leg.more_mm for leg in path)
 
-    def slack(self, x: Some) -> float:
+    def slack(self, x: Some, within_mm: float = EXACTLY_MM) -> float:
         """Return the slack of a path, measured on the triangles; minus infinity if it is none."""
         if (x < self.low - 1e-9).any() or (x > self.high + 1e-9).any():
             return NO_PATH
@@ -145,7 +148,7 @@ class BentSpace:
         if wrong > 0.0 or not path:
             return NO_PATH
         return min(
-            segment_slack(self.lines.around, a, b) + leg.more_mm
+            segment_slack(self.lines.around, a, b, within_mm) + leg.more_mm
             for leg in path
             for a, b in pairwise(leg.points)
             if float(np.linalg.norm(b - a)) > 1e-9
@@ -289,12 +292,12 @@ def _bred(
         strategy="rand1bin", polish=False, tol=0.0, init=first,
         maxiter=breeding.generations, rng=rng,
     )  # fmt: skip
-    best = NO_PATH
+    best, at = NO_PATH, np.asarray(found.x)
 
     def short_of(x: Some) -> float:
-        nonlocal best
-        slack = space.slack(x)
-        best = max(best, slack)
+        nonlocal best, at
+        slack = space.slack(x, CLIMBING_MM)
+        best, at = max((best, at), (slack, x.copy()), key=itemgetter(0))
         return -slack if slack > NO_PATH else -NOWHERE_MM
 
     start = np.asarray(found.x)
@@ -306,7 +309,7 @@ def _bred(
             "initial_simplex": start + np.vstack([np.zeros(len(start)), np.diag(step)]),
         },
     )  # fmt: skip
-    return max((space.slack(x) for x in first[:3]), default=NO_PATH), best
+    return max(space.slack(x) for x in first[:3]), space.slack(at)
 
 
 def _lengths(points: Points) -> Float[np.ndarray, " n"]:

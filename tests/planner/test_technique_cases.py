@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.adversary_space import segment_slack, surroundings_of
+from benchmarks.adversary_space import EXACTLY_MM, segment_slack, surroundings_of
 from planner.anatomy.model import Pedicle
 from planner.case import Side
 from planner.case_io import load_case
@@ -132,7 +132,7 @@ def _margin_by_trimesh(question: Question, found: Trajectory) -> float:
         contact = followed
     around = surroundings_of(question, question.region, contact)
     return min(
-        segment_slack(around, a, b) - radius
+        segment_slack(around, a, b, EXACTLY_MM) - radius
         for points, radius in needle_named(found.needle).tubes(found.path)
         for a, b in pairwise(points)
     )
