@@ -161,8 +161,12 @@ def _beside_screw(run: _Run) -> str | None:
 
 
 def _by_rib(run: _Run) -> str | None:
-    """K5: through the gap between the pedicle's lateral wall and a rib's head."""
-    if run.gate.approach is Approach.TRANSPEDICULAR:
+    """K5: through the gap between the pedicle's lateral wall and a rib's head, where there is one.
+
+    The last rib hangs down beside the upper lumbar levels, far from its head.
+    """
+    thoracic = (run.question.bone.level or "").startswith("T")
+    if run.gate.approach is Approach.TRANSPEDICULAR or not thoracic:
         return None
     ribs = [c for c in run.measured if c.kind is Kind.RIB and c.distance_mm <= NEAR_RIB_MM]
     outward = run.gate.axes[0]

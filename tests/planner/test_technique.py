@@ -1,5 +1,6 @@
 """Names of straight paths: each follows from where the path runs, and from nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,13 +116,15 @@ def test_above_the_pedicle_is_superior_and_beside_its_middle_is_plain(question: 
 
 def test_a_rib_lateral_of_a_path_bounds_the_gap_it_takes(question: Question) -> None:
     gate = _gate(question, Approach.PARAPEDICULAR)
+    thoracic = replace(question, bone=replace(question.bone, level="T8"))
     line = _beside(gate, 8.0, 0.0)
     outward = gate.axes[0]
     for side, name in ((1.0, "between_pedicle_and_rib_head"), (-1.0, "lateral_parapedicular")):
         rib = _rib(line, 5.0 * side * outward)
-        assert technique_of(question, gate, line, None, (rib,)) == name
+        assert technique_of(thoracic, gate, line, None, (rib,)) == name
+        assert technique_of(question, gate, line, None, (rib,)) == "lateral_parapedicular", "L3"
     far = _rib(line, 15.0 * outward)
-    assert technique_of(question, gate, line, None, (far,)) == "lateral_parapedicular"
+    assert technique_of(thoracic, gate, line, None, (far,)) == "lateral_parapedicular"
 
 
 def test_a_path_passes_over_under_or_through_the_transverse_process(question: Question) -> None:
