@@ -66,9 +66,7 @@ def weighed(
     t, s, e = zone.axes
     level = np.outer(np.cos(turn), e) + np.outer(np.sin(turn), t)
     beams = np.cos(tilt)[:, None] * level + np.outer(np.sin(tilt), s)
-    here, there = (
-        np.array([c_arm.reaches(end, position) for end in ends]) for ends in (beams, -beams)
-    )
+    here, there = (c_arm.reaches_each(ends, position) for ends in (beams, -beams))
     ends = np.where((~here & there)[:, None], -beams, beams)
     # Nothing farther out can be next to a view that is allowed.
     matters = beams @ e >= math.cos(math.radians(widest + 1))

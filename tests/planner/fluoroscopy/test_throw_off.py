@@ -84,16 +84,23 @@ def counted(
     marks: Marks, beams: Float[np.ndarray, "b 3"], isocentre: Vector
 ) -> Float[np.ndarray, " b"]:
     """The overall share of the points that fall on pixels which the metal's triangles cover."""
+    up = np.array([0.0, 0.0, 1.0]) - beams[:, 2:] * beams
+    up /= np.linalg.norm(up, axis=1, keepdims=True)
+    right = np.cross(up, beams)
+    source = isocentre - FLOOR.source_to_isocentre_mm * beams
+
+    def pixels(points: Points) -> Float[np.ndarray, "b p 2"]:
+        offset = points - source[:, None]
+        depth = np.einsum("bpi,bi->bp", offset, beams) / FLOOR.source_to_isocentre_mm
+        flat = [np.einsum("bpi,bi->bp", offset, axis) / depth for axis in (right, up)]
+        return np.stack(flat, axis=-1) / PIXEL_MM
+
     vertices, faces = together(METAL)
-    points, weights = np.concatenate([marks.tip_mm, marks.anatomy_mm]), marks.weights()
-    shares = np.empty(len(beams))
-    for view, beam in enumerate(beams):
-        shown = cone(beam, isocentre)
-        pixel = PIXEL_MM * shown.magnification
-        middles = np.floor(shown.project(points) / pixel) + 0.5
-        covered = covered_pixels(shown.project(vertices) / pixel, faces, middles)
-        shares[view] = np.concatenate(weights) @ covered
-    return shares
+    corners = pixels(vertices)
+    middles = np.floor(pixels(np.concatenate([marks.tip_mm, marks.anatomy_mm]))) + 0.5
+    weights = np.concatenate(marks.weights())
+    views = zip(corners, middles, strict=True)
+    return np.array([weights @ covered_pixels(flat, faces, places) for flat, places in views])
 
 
 @pytest.mark.parametrize(
