@@ -56,6 +56,7 @@ def _structure(structure: Structure) -> dict[str, Any]:
         "vertices": len(structure.mesh.vertices),
         "faces": len(structure.mesh.faces),
         "closed": structure.mesh.is_closed,
+        "segmentation_error_mm": length_mm(structure.segmentation_error_mm),
         "bounds_mm": [point_mm(low), point_mm(high)],
         "problems": [problem_document(problem) for problem in structure.problems],
     }

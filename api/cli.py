@@ -1,4 +1,4 @@
-"""The command line: ``trocar demo | plan | verify-proof | evaluate | check | split | serve ...``.
+"""The command line: ``trocar demo | plan | evaluate | check | import | split | serve ...``.
 
 Exit status 0: done (a safe path, or an honest 'none'); 2: the input is wrong, with the reason on
 standard error; 1: our fault. With ``--json`` standard output is JSON and nothing else.
@@ -17,10 +17,12 @@ from api import DISCLAIMER, cli_audit, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
 from api.cli_files import announce, read_request, refusals, write_check, write_plan, write_sheet
+from api.cli_import import import_segmentation
 from api.cli_node import node
 from api.cli_server import plan_at
 from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
+from api.exports import write_exports
 from api.logs import log_to_standard_error
 from api.progress import shown_progress
 from api.proofs import checked_proof, planned_with_proof, print_report, report_document
@@ -111,6 +113,10 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
         str | None,
         typer.Option("--server", metavar="URL", help="Who plans; a key is read from TROCAR_KEY."),
     ] = None,
+    export: Annotated[
+        bool,
+        typer.Option("--export", help="With --out: also write exports/ for other programs."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plan a target, or several in one session: safe trajectories, or a reasoned 'none'.
@@ -150,6 +156,7 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
             progress("drawing", 1.0)
             notes += write_plan(prepared, in_force, made, out)
             notes += write_sheet(prepared, in_force, made, out)
+            notes += write_exports(prepared, in_force, made, out / "exports") if export else []
     if as_json:
         sys.stdout.write(dump(plan_document(made)))
     else:
@@ -300,6 +307,7 @@ app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_cohort.app, name="cohort")
 app.add_typer(cli_audit.app, name="audit")
 app.command()(node)
+app.command("import")(import_segmentation)
 
 
 @app.command()

@@ -4,6 +4,7 @@ Reading files is in ``mesh_files``, finding and mending defects in ``mesh_check`
 measuring distances in ``exact``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,3 +98,13 @@ def triangle_mesh(vertices: Points, faces: Faces) -> TriangleMesh:
     reverse = np.sort((keys % n) * n + keys // n)
     closed = len(faces) > 0 and bool(counts.max() == 1) and np.array_equal(keys, reverse)
     return TriangleMesh(vertices=vertices, faces=faces, is_closed=closed)
+
+
+def merged(meshes: Sequence[TriangleMesh]) -> TriangleMesh:
+    """Return meshes of one frame as one, part beside part."""
+    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])[:-1]
+    return TriangleMesh(
+        vertices=np.concatenate([mesh.vertices for mesh in meshes]),
+        faces=np.concatenate([m.faces + n for m, n in zip(meshes, starts, strict=True)]),
+        is_closed=all(mesh.is_closed for mesh in meshes),
+    )

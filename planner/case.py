@@ -109,6 +109,7 @@ class Structure:
         problems: What was found and mended in its mesh.
         source: The file, ``inline`` or primitive type it came from, or ``derived``.
         derived: What it was derived from, where it was not given with the case.
+        segmentation_error_mm: How far its surface may be off, as stated; limits widen by it.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Structure:
     problems: tuple[Problem, ...] = ()
     source: str = "inline"
     derived: Derivation | None = None
+    segmentation_error_mm: float = 0.0
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -78,6 +78,11 @@ class Limited(Protocol):
         """Something true if it was derived and not segmented."""
         ...
 
+    @property
+    def segmentation_error_mm(self) -> float:
+        """How far its surface may be off, as stated."""
+        ...
+
 
 # A needle passes through these whatever it is meant for, so no hard limit can be set on them.
 PASSED_THROUGH = frozenset({Kind.SKIN, Kind.HALO, Kind.LESION})
@@ -94,14 +99,15 @@ class Policy:
         return self.rules[kind]
 
     def rule_of(self, one: Limited) -> Rule:
-        """Return the rule for one structure: its kind's, widened if it was derived."""
+        """Return the rule for one structure: its kind's, widened by what is not sure of it."""
         rule, more = self.rules[one.kind], widening_mm(one)
         if more == 0.0:
             return rule
+        why = "because it is derived [A]" if one.derived else "for its stated segmentation error"
         return Rule(
             hard_mm=None if rule.hard_mm is None else rule.hard_mm + more,
             preferred_mm=rule.preferred_mm + more,
-            source=f"{rule.source}; {more:.1f} mm more because it is derived [A]",
+            source=f"{rule.source}; {more:.1f} mm more {why}",
         )
 
 
@@ -114,8 +120,8 @@ DEFAULT_POLICY = Policy(rules=DEFAULTS)
 
 
 def widening_mm(one: Limited) -> float:
-    """Return how much more is kept from something because it is derived; 0 if it is not."""
-    return WIDENED_MM[one.kind] if one.derived else 0.0
+    """Return how much more is kept from something that is derived or segmented with an error."""
+    return (WIDENED_MM[one.kind] if one.derived else 0.0) + one.segmentation_error_mm
 
 
 def policy_with(overrides: Mapping[Kind, tuple[float | None, float]]) -> Policy:

@@ -59,6 +59,7 @@ class Clearance:
         contact_allowed: The needle may touch it (a path along this screw).
         advisory: The policy only cautions about it.
         derived: It was not segmented but derived from other structures.
+        segmentation_error_mm: How far its surface may be off, as stated; ``required_mm`` has it.
     """
 
     structure: str
@@ -73,6 +74,7 @@ class Clearance:
     contact_allowed: bool = False
     advisory: bool = False
     derived: bool = False
+    segmentation_error_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ def _clearance(
         nearest_point_mm=nearest.on_mesh_mm,
         path_point_mm=nearest.on_segment_mm,
         derived=structure.derived is not None,
+        segmentation_error_mm=structure.segmentation_error_mm,
     )
 
 

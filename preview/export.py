@@ -13,6 +13,7 @@ import trimesh
 from trimesh.visual import material, texture
 
 from geometry.arrays import Faces, Points, unit
+from geometry.frames import lps_from_ras
 from preview.looks import Look
 from preview.scene import DrawnNeedle, Scene
 
@@ -22,6 +23,7 @@ _MATERIAL: Any = material.PBRMaterial
 _VISUAL: Any = texture.TextureVisuals
 
 ROOT = "patient_LPS_mm"
+RAS_ROOT = "patient_RAS_mm"
 SIDES = 24  # of a needle's cross-section
 
 # x = left, y = superior, z = anterior: a patient who stands facing glTF's viewer.
@@ -33,12 +35,24 @@ _GLTF_FROM_LPS_MM = np.array([
 ])  # fmt: skip
 
 
-def write_glb(scene: Scene, path: Path) -> None:
-    """Write the scene to ``path``."""
+def write_glb(scene: Scene, path: Path, *, frame: str = "LPS") -> None:
+    """Write the scene to ``path``.
+
+    Args:
+        scene: What to write.
+        path: Where to.
+        frame: ``LPS`` or ``RAS``: of the vertices under the root node, whose transform makes both
+            look the same.
+    """
+    root, matrix = ROOT, _GLTF_FROM_LPS_MM
+    if frame == "RAS":
+        root, matrix = RAS_ROOT, _GLTF_FROM_LPS_MM @ np.diag([-1.0, -1.0, 1.0, 1.0])
     exported = _SCENE(base_frame="world")
-    exported.graph.update(frame_from="world", frame_to=ROOT, matrix=_GLTF_FROM_LPS_MM)
+    exported.graph.update(frame_from="world", frame_to=root, matrix=matrix)
     for name, mesh in _named_meshes(scene):
-        exported.add_geometry(mesh, node_name=name, geom_name=name, parent_node_name=ROOT)
+        if frame == "RAS":
+            mesh.vertices = lps_from_ras(mesh.vertices)
+        exported.add_geometry(mesh, node_name=name, geom_name=name, parent_node_name=root)
     path.write_bytes(exported.export(file_type="glb"))
 
 

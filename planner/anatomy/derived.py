@@ -56,8 +56,13 @@ class DerivedAnatomy:
     missing: tuple[Missing, ...]
 
     def added_to(self, case: Case) -> Case:
-        """Return the case with these structures; its digest stays that of what was given."""
-        return replace(case, structures=(*case.structures, *self.structures))
+        """Return the case with these structures; its digest stays that of what was given.
+
+        They are as far off as the bones and lungs that they were derived from may be.
+        """
+        error = max((s.segmentation_error_mm for s in case.structures), default=0.0)
+        ours = (replace(s, segmentation_error_mm=error) for s in self.structures)
+        return replace(case, structures=(*case.structures, *ours))
 
 
 def derived_anatomy(

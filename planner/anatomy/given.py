@@ -15,6 +15,7 @@ from planner.case import Case, Kind, Side, Structure
 
 CANAL_BEHIND_MM = 9.0  # from the posterior wall to the middle of an adult canal (DOMAIN 4.1)
 CANAL_OFF_MM = 7.0  # from there to a canal that counts as being there [A]
+CORD = "cord"  # a nerve root so named lies in the canal and is no root that leaves it
 HEIGHTS = (-0.45, 0.0, 0.45)  # of a body, at all of which its canal must be given
 ROOT_OFF_MM = 10.0  # from where a foramen is about, where it could not be read [A]
 ROOT_BESIDE = 0.42  # of a body's width: where roots leave, from the midline [A]
@@ -27,7 +28,8 @@ class Given:
 
     def __init__(self, case: Case) -> None:
         self._canals = [MeshDistance(s.mesh) for s in case.of_kind(Kind.CANAL)]
-        self._roots = [MeshDistance(s.mesh) for s in case.of_kind(Kind.NERVE_ROOT)]
+        roots = (s for s in case.of_kind(Kind.NERVE_ROOT) if CORD not in s.name.lower())
+        self._roots = [MeshDistance(s.mesh) for s in roots]
         self._pleurae = [s.mesh for s in case.of_kind(Kind.PLEURA)]
 
     def canal_at(self, bone: VertebraAnatomy) -> bool:

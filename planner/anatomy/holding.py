@@ -12,8 +12,9 @@ from planner.case import Kind, Structure
 
 POINTS = 12
 FROM = 0.3  # of the shaft, from the head: what lies behind is in the back of the bone or outside
-BESIDE_MM = 4.0  # from the shaft's surface: bone there holds a shaft that left a hole in the mesh
+BESIDE_MM = (1.5, 4.0)  # from the shaft: bone there holds one that left a hole, or a loose one
 RING = 6
+ENCLOSED = 4  # points of a ring in bone: a pedicle's wall may be as thin as voxels
 LEAST_SHARE = 0.25  # of the shaft's points
 
 
@@ -69,15 +70,20 @@ def inside(
     axis, radius = axis_rad
     first, second = frame_along(axis)
     turns = 2.0 * np.pi * np.arange(RING) / RING
-    ring = (radius + BESIDE_MM) * (np.outer(np.cos(turns), first) + np.outer(np.sin(turns), second))
+    around = np.outer(np.cos(turns), first) + np.outer(np.sin(turns), second)
+    rings = [(radius + beside) * around for beside in BESIDE_MM]
     low, high = bone.distance.mesh.bounds
     found = np.zeros(len(points), dtype=bool)
     for i, point in enumerate(points):
         if np.all(point > low) and np.all(point < high):
             gap, _ = bone.distance.point(point)
-            hole = 0.0 < gap < radius + BESIDE_MM
-            found[i] = gap < 0.0 or (hole and all(bone.holds(point + r) for r in ring))
+            hole = 0.0 < gap < radius + BESIDE_MM[-1]
+            found[i] = gap < 0.0 or (hole and any(_encloses(bone, point + r) for r in rings))
     return found
+
+
+def _encloses(bone: BoneSolid, ring: Points) -> bool:
+    return sum(bone.holds(point) for point in ring) >= ENCLOSED
 
 
 def held(head: Point, tip: Point, diameter_mm: float, bones: tuple[BoneSolid, ...]) -> Held | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
 
 from geometry.arrays import Point, Points
@@ -49,18 +49,29 @@ def solid_grid(mesh: TriangleMesh, *, spacing_mm: float) -> SolidGrid:
     spacing = max(spacing_mm, float(np.prod(extent + 2.0) / MOST_CELLS) ** (1.0 / 3.0))
     origin = low - (1.0 + _OFF_GRID) * spacing
     shape = tuple(int(n) for n in np.ceil((high - origin) / spacing) + 2)
-    winding = np.zeros((shape[0], shape[1], shape[2] + 1), dtype=np.int32)
-    corners = (mesh.corners - origin) / spacing
-    column, height, way = _crossings(corners)
-    level = np.clip(np.ceil(height).astype(np.int64), 0, shape[2])
-    np.add.at(winding, (column[:, 0], column[:, 1], level), way)
-    inside = np.cumsum(winding, axis=2)[:, :, :-1] > 0
+    inside = filled((mesh.corners - origin) / spacing, (shape[0], shape[1], shape[2]))
     depth = distance_transform_edt(inside) * spacing
     return SolidGrid(
         origin_mm=origin,
         spacing_mm=spacing,
         depth_mm=np.maximum(0.0, depth - 0.5 * spacing),
     )
+
+
+def filled(
+    corners: Float[np.ndarray, "m 3 3"], shape: tuple[int, int, int]
+) -> Bool[np.ndarray, "nx ny nz"]:
+    """Tell which cells of a grid have their centre inside a closed mesh.
+
+    Args:
+        corners: The mesh's triangles, in cells: (i, j, k) is the centre of a cell of the grid.
+        shape: How many cells there are.
+    """
+    winding = np.zeros((shape[0], shape[1], shape[2] + 1), dtype=np.int32)
+    column, height, way = _crossings(corners)
+    level = np.clip(np.ceil(height).astype(np.int64), 0, shape[2])
+    np.add.at(winding, (column[:, 0], column[:, 1], level), way)
+    return np.cumsum(winding, axis=2)[:, :, :-1] > 0
 
 
 def _crossings(

@@ -46,10 +46,12 @@ def case_digest(
 
 
 def _entry(structure: Structure) -> list[Any]:
+    error = _on_grid(np.array([structure.segmentation_error_mm])).tolist()
     return [
         structure.name, structure.kind.value, structure.level,
         structure.side.value if structure.side else None, _primitive(structure.primitive),
         len(structure.mesh.vertices), len(structure.mesh.faces),
+        *(error if structure.segmentation_error_mm > 0.0 else ()),
     ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ SCHEMA = "trocar/case/1"
 UNITS: dict[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 COORDINATE_SYSTEMS = ("LPS", "RAS")
 MAX_STRUCTURES = 512
+MAX_ERROR_MM = 10.0
 GEOMETRIES = ("file", "blob", "vertices_mm", "cylinder", "tube", "box", "ellipsoid", "label")
 
 
@@ -119,6 +120,7 @@ class StructureDocument(_Document):
     box: BoxDocument | None = None
     ellipsoid: EllipsoidDocument | None = None
     label: int | str | None = None
+    segmentation_error_mm: Annotated[float, Field(ge=0.0, le=MAX_ERROR_MM)] | None = None
 
     @property
     def geometry(self) -> str:

@@ -77,6 +77,7 @@ def structure_from(
         primitive=shape.primitive,
         problems=shape.problems,
         source=document.file or ("inline" if given == "vertices_mm" else given),
+        segmentation_error_mm=document.segmentation_error_mm or 0.0,
     )
 
 

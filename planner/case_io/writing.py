@@ -52,6 +52,8 @@ def _entry(structure: Structure) -> dict[str, Any]:
         entry["level"] = structure.level
     if structure.side is not None:
         entry["side"] = structure.side.value
+    if structure.segmentation_error_mm > 0.0:
+        entry["segmentation_error_mm"] = structure.segmentation_error_mm
     match structure.primitive:
         case Cylinder() as bar:
             entry["cylinder"] = {

@@ -43,6 +43,15 @@ def _lacking(question: Question) -> Iterator[str]:
     yield from missing_here(question)
 
 
+def _not_exact(question: Question) -> Iterator[str]:
+    errors = {s.segmentation_error_mm for s in question.prepared.given.structures}
+    if max(errors, default=0.0) > 0.0:
+        yield (
+            f"surfaces may be off by up to {max(errors):g} mm, as stated for the segmentation; "
+            "every limit is wider by as much"
+        )
+
+
 def _no_skin(question: Question) -> Iterator[str]:
     if not question.prepared.case.of_kind(Kind.SKIN):
         yield "no skin in the case: entries lie on a stated stand-off plane"
@@ -165,6 +174,10 @@ MEASURED = (
         id="derived", source="docs/domain.md, 2.3",
         words="what was derived in place of what was not segmented, and what is missing, is named",
         on_case=_lacking, on_path=lambda facts: _lacking(facts.question),
+    ),
+    DecisionRule(
+        id="segmentation-error", source="docs/conventions.md, Trust",
+        words="a stated segmentation error widens every limit, and is told", on_case=_not_exact,
     ),
     DecisionRule(
         id="preferred-distance", source="DOMAIN 2.3 [A]",

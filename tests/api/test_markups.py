@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -72,3 +73,48 @@ def test_every_markup_states_frame_units_and_defined_points(markups: list[dict[s
 
 def test_a_plan_without_paths_has_no_markups() -> None:
     assert markups_document(_plan())["markups"] == []
+
+
+def _numbers(count: int) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count}
+
+
+# What Slicer's schema 1.0.3 asks of lines and curves, in our words.
+TEXT, FLAG = {"type": "string"}, {"type": "boolean"}
+POINT = {
+    **dict.fromkeys(["id", "label", "description"], TEXT),
+    "position": _numbers(3),
+    **dict.fromkeys(["selected", "locked", "visibility"], FLAG),
+    "positionStatus": {"enum": ["undefined", "preview", "defined"]},
+}
+MARKUP = {
+    "type": {"enum": ["Fiducial", "Line", "Angle", "Curve", "ClosedCurve", "Plane", "ROI"]},
+    "name": TEXT,
+    "coordinateSystem": {"enum": ["LPS", "RAS"]},
+    "coordinateUnits": {"enum": ["mm", "um"]},
+    **dict.fromkeys(["locked", "fixedNumberOfControlPoints"], FLAG),
+    "labelFormat": TEXT,
+    "lastUsedControlPointNumber": {"type": "integer"},
+    "controlPoints": {"type": "array", "items": {"type": "object", "properties": POINT}},
+}
+RULES = {
+    "type": "object",
+    "required": ["@schema", "markups"],
+    "properties": {
+        "@schema": {"type": "string", "pattern": r"markups-schema-v1\.[0-9]+\.[0-9]+\.json#*$"},
+        "markups": {
+            "type": "array",
+            "items": {"type": "object", "required": ["type"], "properties": MARKUP},
+        },
+    },
+}
+
+
+def test_markups_keep_to_slicers_schema(markups: list[dict[str, Any]]) -> None:
+    document = {"@schema": SCHEMA, "markups": markups}
+    jsonschema.Draft7Validator(RULES).validate(document)
+    points = [point for markup in markups for point in markup["controlPoints"]]
+    assert {key for markup in markups for key in markup} <= set(MARKUP)
+    assert {key for point in points for key in point} <= set(POINT)
+    wrong = {**document, "markups": [{**markups[0], "coordinateSystem": "XYZ"}]}
+    assert not jsonschema.Draft7Validator(RULES).is_valid(wrong)
