@@ -48,7 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], Section]] = {
     "start": lambda s: start.ready(s.fine, s.pace),
     "drag": lambda s: drag.dragged(s.bundled, s.pace),
     "cohort": lambda s: cohort.scaled(s.pace),
-    "curved": lambda s: curved.compared(starts=30 if s.pace is FULL else 3),
+    "curved": lambda s: curved.compared(starts=10 if s.pace is FULL else 3),
     "throw_off": lambda s: throw_off.searched(s.bundled, s.pace),
 }
 

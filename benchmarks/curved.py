@@ -75,7 +75,7 @@ class Answer:
     beyond_mm: float
 
 
-def compared(*, starts: int = 30) -> Section:
+def compared(*, starts: int = 10) -> Section:
     """Compare the three planners on so many starts in each layout."""
     found: dict[str, list[Answer | None]] = {"steerable": [], "preset": [], "ours": []}
     times: dict[str, list[float]] = {name: [] for name in found}
