@@ -179,8 +179,8 @@ class PathSpace:
         entry, tip = self.entries(start, step)[0], self.tips(start, step)[0]
         if np.isnan(entry + tip) or (tip - entry) * np.linalg.norm(step) > self.usable_mm:
             return NO_PATH
-        ends = (start[0] + depth * step[0] for depth in (entry, tip))
-        return segment_slack(self.around, *ends, within_mm)
+        first, last = start[0] + entry * step[0], start[0] + tip * step[0]
+        return segment_slack(self.around, first, last, within_mm)
 
     def through(self, entry: Point, tip: Point) -> Float[np.ndarray, " 4"]:
         """Return the four numbers of the line through two points."""
