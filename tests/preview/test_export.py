@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import trimesh
 
+from api.exports import write_exports
 from geometry.arrays import frozen
+from geometry.frames import lps_from_ras
 from geometry.mesh import triangle_mesh
 from planner.case import Case
 from planner.needles.path import Arc, path_chords
+from planner.prepared import PreparedCase
+from planner.request import AnteriorBody, PlanRequest
 from planner.result import Plan
 from preview.export import needle_tube, write_glb
 from preview.looks import needle_colour
@@ -41,6 +45,29 @@ def test_the_scene_is_in_metres_with_y_up_and_z_to_the_front(
         gap = np.linalg.norm(points - np.array([left, superior, -posterior]), axis=1).min()
         assert gap < 1e-6
     assert len(tube) == len(loaded.graph.nodes_geometry)
+
+
+def test_scenes_in_lps_and_in_ras_look_the_same(
+    loaded: trimesh.Scene, small_case: Case, small_plan: Plan, tmp_path: Path
+) -> None:
+    write_glb(scene_of(small_case, small_plan), tmp_path / "ras.glb", frame="RAS")
+    ras = trimesh.load_scene(tmp_path / "ras.glb")
+    assert np.allclose(ras.bounds, loaded.bounds, atol=1e-7)
+    assert "patient_RAS_mm" in ras.graph.nodes
+    ours, theirs = (scene.geometry["L3"].vertices for scene in (ras, loaded))
+    assert np.allclose(ours, lps_from_ras(theirs), atol=1e-4)
+
+
+def test_exports_hold_every_structure_and_needle(
+    small_case: Case, small_plan: Plan, tmp_path: Path
+) -> None:
+    asked = PlanRequest(target=AnteriorBody(level="L3"))
+    told = write_exports(PreparedCase(small_case), asked, small_plan, tmp_path)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {line.rpartition("/")[2] for line in told} == written
+    assert {"L3.dcm", "trajectory_1.dcm", "trajectories.csv", "scene_RAS.vtp"} <= written
+    lines = (tmp_path / "trajectories.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(small_plan.trajectories)
 
 
 def test_nothing_in_the_scene_is_not_a_number(loaded: trimesh.Scene) -> None:
