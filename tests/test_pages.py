@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import uvicorn
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.cli_cohort import CohortDocument
@@ -83,6 +84,12 @@ def test_commands_of_the_set_up_file_are_there() -> None:
     assert set(asked) <= set(go["COMMANDS"])
 
 
+@cache
+def ended(*words: str) -> Result:
+    """Return how a command ends; one that several pages show is run once."""
+    return CliRunner().invoke(app, words)
+
+
 @pytest.mark.parametrize("block", of("sh"))
 def test_commands_end_as_the_page_tells(
     block: Block, here: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +105,7 @@ def test_commands_end_as_the_page_tells(
         if words[2] in ELSEWHERE or (words[3] in ELSEWHERE and not refused):
             continue
         assert words[:3] == TROCAR
-        done = CliRunner().invoke(app, words[3:])
+        done = ended(*words[3:])
         assert done.exit_code == (2 if refused else 0), done.output
 
 
