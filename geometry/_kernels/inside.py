@@ -6,8 +6,8 @@ import numba
 import numpy as np
 
 from geometry._kernels.options import OPTIONS
-from geometry._kernels.query import leaf_gaps, node_gaps, point_query
-from geometry._kernels.tree import FAR, LANES, STACK
+from geometry._kernels.query import point_query, triangles_near
+from geometry._kernels.tree import FAR, LANES
 from geometry._kernels.triangles import closest_on_triangle
 
 # Ways out of a surface: along none of the directions that meshes are made along. Longer than 1.
@@ -73,29 +73,12 @@ def _depth(tree, px, py, pz, dx, dy, dz):
 
     ``UNSURE`` where it passes too near an edge to say.
     """
-    lanes, boxes, slack, first = tree.lanes, tree.boxes, tree.slack, tree.first
-    nodes, gaps = np.empty(STACK, np.int32), np.empty(LANES)
-    size, nodes[0], depth = 1, first.shape[0] - 1, 0
-    while size > 0:
-        size -= 1
-        node = nodes[size]
-        leaf = node < lanes.shape[0]
-        if leaf:
-            leaf_gaps(lanes, slack, node, px, py, pz, dx, dy, dz, gaps)
-        else:
-            node_gaps(boxes, slack, node, px, py, pz, dx, dy, dz, gaps)
-        for lane in range(tree.count[node]):
-            child = first[node] + lane
-            if gaps[lane] > -slack[node, lane]:
-                continue
-            if not leaf:
-                nodes[size] = child
-                size += 1
-                continue
-            passed = _leaves_by(lanes, child, px, py, pz, dx, dy, dz)
-            if passed == UNSURE:
-                return UNSURE
-            depth += passed
+    depth = 0
+    for i in triangles_near(tree, px, py, pz, dx, dy, dz):
+        passed = _leaves_by(tree.lanes, i, px, py, pz, dx, dy, dz)
+        if passed == UNSURE:
+            return UNSURE
+        depth += passed
     return depth
 
 

@@ -153,43 +153,47 @@ def segment_query(tree, a, b, bound):
 
 
 @numba.njit(**OPTIONS)
-def segment_crossings(tree, a, b):
-    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
+def triangles_near(tree, px, py, pz, dx, dy, dz):
+    """Return the triangles (tree order) that ``p + s d``, s in [0, 1], may touch, in any order."""
     lanes, boxes, slack, first = tree.lanes, tree.boxes, tree.slack, tree.first
-    nodes, gaps, hits = np.empty(STACK, np.int32), np.empty(LANES), np.empty(64)
-    found = 0
-    ax, ay, az = a[0], a[1], a[2]
-    dx, dy, dz = b[0] - ax, b[1] - ay, b[2] - az
-    depth, nodes[0] = 1, first.shape[0] - 1
+    nodes, gaps, near = np.empty(STACK, np.int32), np.empty(LANES), np.empty(64, np.int32)
+    found, depth, nodes[0] = 0, 1, first.shape[0] - 1
     while depth > 0:
         depth -= 1
         node = nodes[depth]
         leaf = node < lanes.shape[0]
         if leaf:
-            leaf_gaps(lanes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+            leaf_gaps(lanes, slack, node, px, py, pz, dx, dy, dz, gaps)
         else:
-            node_gaps(boxes, slack, node, ax, ay, az, dx, dy, dz, gaps)
+            node_gaps(boxes, slack, node, px, py, pz, dx, dy, dz, gaps)
         for lane in range(tree.count[node]):
-            child = first[node] + lane
             if gaps[lane] > -slack[node, lane]:
                 continue
             if not leaf:
-                nodes[depth] = child
+                nodes[depth] = first[node] + lane
                 depth += 1
                 continue
-            s = crossing(lanes, child, ax, ay, az, dx, dy, dz)
-            if s < 0.0:
-                continue
-            if found == hits.shape[0]:
-                fewer, hits = hits, np.empty(2 * found)
-                hits[:found] = fewer
-            i = found
-            while i > 0 and hits[i - 1] > s:
-                hits[i] = hits[i - 1]
-                i -= 1
-            hits[i] = s
+            if found == near.shape[0]:
+                fewer, near = near, np.empty(2 * found, np.int32)
+                near[:found] = fewer
+            near[found] = first[node] + lane
             found += 1
-    return hits[:found].copy()
+    return near[:found]
+
+
+@numba.njit(**OPTIONS)
+def segment_crossings(tree, a, b):
+    """Return the sorted s in [0, 1] at which segment a-b pierces triangles of the tree."""
+    ax, ay, az = a[0], a[1], a[2]
+    dx, dy, dz = b[0] - ax, b[1] - ay, b[2] - az
+    near = triangles_near(tree, ax, ay, az, dx, dy, dz)
+    hits, found = np.empty(near.shape[0]), 0
+    for i in near:
+        s = crossing(tree.lanes, i, ax, ay, az, dx, dy, dz)
+        if s >= 0.0:
+            hits[found] = s
+            found += 1
+    return np.sort(hits[:found])
 
 
 @numba.njit(**OPTIONS)
