@@ -33,6 +33,7 @@ from api.routes import (
     operation,
     plans,
     samples,
+    viewing,
 )
 from api.routes.viewer import mount_viewer
 from api.service import running_service
@@ -41,7 +42,7 @@ from api.validation import invalid_parameters
 from api.watch import Watched
 
 _ROUTES = (
-    blobs, cases, anatomy, samples, plans, events, exports, live, catalogues, operation,
+    blobs, cases, anatomy, samples, plans, viewing, events, exports, live, catalogues, operation,
 )  # fmt: skip
 
 

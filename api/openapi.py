@@ -7,11 +7,13 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from api import DISCLAIMER
+from api.fluoro import DrawnFluoroDocument
 from api.openapi_schemas import REF, SCHEMAS, STRING
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.profiles import ProfileDocument
 from api.schemas import Document, EvaluationDocument, OneShotDocument, PlanRequestDocument
 from api.session_schemas import SessionRequestDocument
+from api.skin_maps import SkinMapDocument
 
 DESCRIPTION = f"""**{DISCLAIMER}** Nothing it answers may guide a procedure on a patient.
 
@@ -27,6 +29,8 @@ _BODIES = (
     EvaluationDocument,
     OneShotDocument,
     ProfileDocument,
+    SkinMapDocument,
+    DrawnFluoroDocument,
 )
 # What the doorkeeper answers, whatever was asked; by whether it is about cases.
 _BEFORE_ANY_ROUTE = {True: (401, 403, 421, 429), False: (403, 421)}

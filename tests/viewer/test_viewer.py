@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tests.viewer.conftest import Service
 
 
+AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
+
+
 def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the page answers
     return page.evaluate(f"(s => {expression})(trocar.model.state)")
 
@@ -28,6 +32,16 @@ def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the pag
 def test_the_start_page_offers_samples_and_says_what_it_is_not(page: Page) -> None:
     expect(page.get_by_text("Research use only. Not a medical device.")).to_be_visible()
     expect(page.get_by_role("button", name="Loose left T8 screw")).to_be_visible()
+    assert_nothing_breaks_wcag_aa(page)
+
+
+def assert_nothing_breaks_wcag_aa(page: Page) -> None:
+    """Check every rule of WCAG 2.1 AA that a program can check, with axe-core."""
+    if not page.evaluate("'axe' in window"):
+        page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })")
+    assert not [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+    assert len(found["passes"]) > 10
 
 
 def test_a_bad_file_is_refused_with_the_field_and_the_reason(page: Page, tmp_path: Path) -> None:
@@ -54,6 +68,14 @@ def test_meshes_without_a_case_are_asked_about(page: Page) -> None:
     expect(page.get_by_label("side of screw_L3_L.ply")).to_have_value("left")
     page.get_by_role("button", name="Open", exact=True).click()
     assert state(page, "s.opened") is None, "units and frame are never guessed"
+    page.get_by_label("Frame").select_option("LPS")
+    page.get_by_label("Units").select_option("mm")
+    page.get_by_role("button", name="Open", exact=True).click()
+    page.wait_for_function("trocar.model.state.opened && trocar.model.state.busy === null")
+    [screw] = state(page, "s.opened.structures")
+    assert (screw["kind"], screw["level"], screw["side"]) == ("screw", "L3", "left")
+    page.get_by_role("button", name="Other case").click()
+    expect(page.get_by_role("button", name="1 structure, ")).to_be_visible()
 
 
 def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
@@ -73,6 +95,20 @@ def test_a_click_on_a_screw_offers_it_as_target(case: Page) -> None:
     case.mouse.click(at["x"], at["y"])
     case.get_by_role("button", name="Aim at the bone beside the tip of screw_L3_L").click()
     assert state(case, "s.target") == {"type": "screw_tip", "screw": "screw_L3_L"}
+
+
+def test_a_structure_fades_and_a_cut_takes_away_what_lies_before_it(case: Page) -> None:
+    case.get_by_label("opacity of L3", exact=True).fill("0.5")
+    material = "trocar.scene.bodies.get('L3').material"
+    assert case.evaluate(f"{material}.opacity") == 0.5
+    for plane, planes in (("axial", 1), ("off", 0)):
+        case.get_by_label("cutting plane").select_option(plane)
+        assert case.evaluate(f"({material}.clippingPlanes ?? []).length") == planes
+
+
+def test_without_a_plan_it_is_said_how_to_get_one(case: Page) -> None:
+    expect(case.get_by_text("No plan yet: choose a target and press Plan.")).to_be_visible()
+    expect(case.get_by_text("the simulated view appears with a plan")).to_be_visible()
 
 
 def test_sections_of_a_mesh_are_rings_about_what_they_cut(case: Page) -> None:
@@ -141,6 +177,116 @@ def test_the_section_scrolls_along_the_needle_and_tells_the_measured_distance(
     assert state(planned, "s.depthMm") == pytest.approx(depth + 1.0)
 
 
+def test_the_workplace_breaks_no_rule_and_fits_into_small_and_large_windows(planned: Page) -> None:
+    planned.evaluate("document.querySelectorAll('aside details').forEach(d => (d.open = true))")
+    assert_nothing_breaks_wcag_aa(planned)
+    for width, height in ((1920, 1080), (1366, 768)):
+        planned.set_viewport_size({"width": width, "height": height})
+        assert planned.evaluate("document.documentElement.scrollWidth") <= width
+        for name in ("Scene", "Clearance along the needle", "Plan", "C-arm"):
+            box = planned.get_by_role("region", name=name, exact=True).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0.0
+            assert box["x"] + box["width"] <= width
+            assert box["height"] > 80.0, name
+
+
+def test_progress_was_told_while_the_plan_was_made(planned: Page) -> None:
+    told = [one for one in planned.evaluate("window.told") if one is not None]
+    assert told
+    assert all(0.0 <= one["share"] <= 1.0 and one["stage"] for one in told)
+
+
+def test_the_gate_shows_the_room_that_metal_leaves(planned: Page) -> None:
+    planned.get_by_label("second section").select_option("gate of the pedicle")
+    expect(planned.locator(".gate-note")).to_contain_text(re.compile(r"widest free circle \d"))
+    drawn = planned.evaluate(
+        "[...document.querySelectorAll('.sections canvas')].map(c => new Set("
+        "c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size)"
+    )
+    assert min(drawn) > 20, "a section is blank"
+
+
+def test_what_metal_hides_and_what_the_c_arm_reaches_is_said_of_every_view(planned: Page) -> None:
+    for view in state(planned, "s.plan.trajectories.find(t => t.rank === s.rank).views"):
+        planned.locator(f"button[data-role={view['role']}]").click()
+        said = planned.locator(".convention")
+        expect(said).to_contain_text(f"metal hides {round(100 * view['hardware_overlap'])} %")
+        expect(said).to_contain_text(" in reach of" if view["reachable"] else "out of reach of")
+        expect(said).to_contain_text("RAO 100° to LAO 100°")
+    roles = {view["role"] for view in state(planned, "s.plan.trajectories[0].views")}
+    assert {"bulls_eye", "progress", "posterior_wall", "throw_off_ap", "true_lateral"} <= roles
+    curve = state(planned, "s.plan.trajectories[0].views.flatMap(v => v.curve ?? [])")
+    assert planned.locator(".map circle.progress").count() == len(curve) > 10
+
+
+def test_a_slider_turns_the_c_arm_and_tells_the_consoles_angle(planned: Page) -> None:
+    planned.get_by_label("RAO LAO angle, degrees").fill("-30")
+    expect(planned.locator(".console output").first).to_have_text("RAO 30.0°")
+    assert state(planned, "s.angles.primary_deg") == -30
+
+
+def test_the_skin_is_coloured_by_margins_and_a_touched_place_draws_its_path(planned: Page) -> None:
+    planned.keyboard.press("m")
+    planned.wait_for_function("trocar.model.state.skin !== null")
+    places = state(planned, "s.skin.places.filter(p => p.margin_mm !== null)")
+    margins = [one["margin_mm"] for one in places]
+    legend = planned.get_by_label("Skin map")
+    expect(legend).to_contain_text(f"Largest: {max(margins):.1f} mm")
+    spots = [planned.evaluate(ON_SCREEN, one["entry_mm"]) for one in places[:: len(places) // 20]]
+    free = "at => document.elementFromPoint(at.x, at.y) === trocar.scene.canvas"
+    at = next(spot for spot in spots if planned.evaluate(free, spot))
+    planned.touchscreen.tap(at["x"], at["y"])
+    planned.get_by_role("button", name="Draw this path").tap()
+    planned.wait_for_function("trocar.model.state.drawn && !trocar.model.state.measuring")
+    drawn = state(planned, "s.drawn")
+    assert any(drawn["margin_mm"] == pytest.approx(margin, abs=2e-3) for margin in margins)
+    expect(planned.locator(".fluoro[data-state=shown]")).to_be_visible()
+    planned.get_by_role("button", name="compare no. 1").click()
+    expect(planned.locator(".comparison")).to_contain_text("Against the drawn path, no. 1 has")
+
+
+def test_a_drawn_path_and_the_lock_stay_in_the_address(planned: Page, chromium: Browser) -> None:
+    planned.keyboard.press("k")
+    for name in ("Move the target", "Draw a path", "Plan"):
+        expect(planned.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    again = chromium.new_page(viewport={"width": 800, "height": 300}, bypass_csp=True)
+    again.goto(planned.url)
+    again.wait_for_function("trocar.model.state.locked && trocar.model.state.compared === 1")
+    assert state(again, "[s.rank, s.drawn]") == state(planned, "[s.rank, s.drawn]")
+    again.close()
+    planned.keyboard.press("k")
+    planned.get_by_role("button", name="compare no. 1").click()
+
+
+def test_a_margin_can_be_changed_and_counts_at_once(planned: Page) -> None:
+    largest = "Math.max(...s.skin.places.map(p => p.margin_mm ?? -Infinity))"
+    before = state(planned, largest)
+    planned.get_by_label("limit of screw, mm").fill("3")
+    planned.get_by_label("limit of screw, mm").press("Tab")
+    assert state(planned, "s.policy.screw") == {"hard_mm": 3, "preferred_mm": 1}
+    assert state(planned, "s.skin") is None, "the map was of another question"
+    planned.get_by_role("button", name="Skin map").click()
+    planned.wait_for_function("trocar.model.state.skin !== null")
+    assert state(planned, largest) < before
+    planned.get_by_role("button", name="default margins for screw").click()
+    assert state(planned, "s.policy") == {}
+
+
+def test_several_targets_are_planned_together_and_each_is_shown(planned: Page) -> None:
+    alone = state(planned, "s.plan.trajectories")
+    planned.get_by_role("button", name="Add to the session").click()
+    planned.get_by_label("Target", exact=True).select_option("anterior third of L4")
+    planned.get_by_role("button", name="Plan 2 targets").click()
+    planned.wait_for_function("trocar.model.state.session !== null")
+    session = planned.get_by_role("region", name="Session")
+    expect(session).to_contain_text("a needle for every target")
+    session.get_by_role("button", name="anterior third of L3").click()
+    assert state(planned, "s.plan.trajectories") == alone
+    expect(planned.get_by_text(re.compile("Cement: aim at"))).to_be_visible()
+    planned.wait_for_function("trocar.model.state.planId !== null")
+
+
 def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
     before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
     again = chromium.new_page()
@@ -154,22 +300,35 @@ def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser)
     again.close()
 
 
-def test_the_plan_can_be_taken_away(planned: Page) -> None:
-    with planned.expect_download() as waited:
-        planned.get_by_role("button", name="Plan (JSON)").click()
-    plan = json.loads(Path(waited.value.path()).read_text())
+def taken(page: Page, name: str) -> bytes:
+    """Return the file that a button of Take away gives."""
+    with page.expect_download() as waited:
+        page.get_by_role("button", name=name).click()
+    return Path(waited.value.path()).read_bytes()
+
+
+def test_all_that_is_offered_can_be_taken_away(planned: Page) -> None:
+    planned.keyboard.press("1")
+    plan = json.loads(taken(planned, "Plan (JSON)"))
     assert plan["trajectories"] == state(planned, "s.plan.trajectories")
+    assert "markups" in json.loads(taken(planned, "Slicer markups"))
+    assert taken(planned, "Sheet of no. 1 (PDF)").startswith(b"%PDF")
+    assert taken(planned, "3D scene (GLB)").startswith(b"glTF")
+    for picture in ("This view (PNG)", "Preview (PNG)"):
+        assert taken(planned, picture).startswith(b"\x89PNG")
+
+
+# Where in the window a point of the patient is.
+ON_SCREEN = (
+    "p => { const box = trocar.scene.canvas.getBoundingClientRect();"
+    " const at = trocar.scene.onScreen(trocar.scene.camera.position.clone().set(...p));"
+    " return { x: at.x + box.left, y: at.y + box.top } }"
+)
 
 
 def handle(page: Page, place: str) -> dict[str, float]:
     """Return where in the window a place of the model is."""
-    where: dict[str, float] = page.evaluate(
-        "p => { const box = trocar.scene.canvas.getBoundingClientRect();"
-        " const at = trocar.scene.onScreen(trocar.scene.camera.position.clone().set("
-        "...p.split('.').reduce((s, key) => s[key], trocar.model.state)));"
-        " return { x: at.x + box.left, y: at.y + box.top } }",
-        place,
-    )
+    where: dict[str, float] = page.evaluate(ON_SCREEN, state(page, f"s.{place}"))
     return where
 
 
@@ -206,7 +365,7 @@ def test_a_path_drawn_into_the_canal_is_measured_and_refused_by_its_margin(plann
     sac = "s.opened.structures.find(t => t.name === 'dural_sac').bounds_mm"
     low, high = state(planned, sac)
     middle = [(a + b) / 2.0 for a, b in zip(low, high, strict=True)]
-    planned.evaluate("tip => trocar.actions.dragPath({ tip }, true)", middle)
+    planned.evaluate("tip => trocar.actions.editing.dragPath({ tip }, true)", middle)
     planned.wait_for_function(
         "!trocar.model.state.measuring && trocar.model.state.drawn.limiting_structure"
     )
@@ -249,6 +408,8 @@ def test_a_service_that_comes_back_with_keys_and_without_the_case_asks_for_both(
         arg=lost,
     )
     expect(case.get_by_role("alert")).to_have_count(0)
+    refused = httpx2.get(f"{service.address}/v1/cases")
+    assert refused.status_code == 401, "the key is asked for, and the viewer shows it"
 
 
 def zipped(*names: str) -> bytes:

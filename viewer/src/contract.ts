@@ -108,13 +108,27 @@ export type Target =
   | { readonly type: "lesion"; readonly structure: string }
   | { readonly type: "point"; readonly position_mm: Vec3; readonly tolerance_mm: number };
 
-export interface PlanRequest {
-  readonly target: Target;
+/** How near a needle may come to one kind of structure; `hard_mm` null only warns. */
+export interface Rule {
+  readonly hard_mm: number | null;
+  readonly preferred_mm: number;
+}
+
+export interface PlanOptions {
   readonly approaches?: readonly string[];
   readonly sides?: readonly Side[];
   readonly needles?: readonly string[];
+  readonly policy?: Readonly<Record<string, Rule>>;
   readonly c_arm?: string;
   readonly certificate_tolerance_mm?: number;
+}
+
+export interface PlanRequest extends PlanOptions {
+  readonly target: Target;
+}
+
+export interface SessionRequest extends PlanOptions {
+  readonly targets: readonly Target[];
 }
 
 export interface Line {
@@ -173,6 +187,24 @@ export interface View {
   readonly curve?: readonly (readonly [number, number, boolean])[];
 }
 
+/** How much to fill and where to stop: guidance, no order. */
+export interface Cement {
+  readonly goal: { readonly least_ml: number; readonly aim_ml: number; readonly most_ml: number; readonly source: string };
+  readonly cap_ml: number | null;
+  readonly cap_by: string | null;
+  readonly expected_ml: number;
+  readonly stops: readonly { readonly name: string; readonly distance_mm: number; readonly stops: boolean }[];
+  readonly checks: readonly string[];
+  readonly assumptions: readonly string[];
+}
+
+export interface Tamp {
+  readonly eligible: boolean;
+  readonly reason: string;
+  readonly size: string | null;
+  readonly volume_ml: number | null;
+}
+
 export interface Trajectory {
   readonly rank: number;
   readonly approach: string | null;
@@ -199,6 +231,10 @@ export interface Trajectory {
   readonly views: readonly View[];
   readonly cautions: readonly string[];
   readonly reasons: readonly string[];
+  readonly cement: Cement | null;
+  readonly tamp: Tamp | null;
+  /** Where a curved needle goes that is turned in its cannula. */
+  readonly second_arc: { readonly path: readonly Piece[]; readonly turn_clockwise_deg: number; readonly margin_mm: number } | null;
 }
 
 export interface Opening {
@@ -232,6 +268,48 @@ export interface Plan {
   readonly trajectories: readonly Trajectory[];
   readonly certificates: readonly Certificate[];
   readonly warnings: readonly string[];
+}
+
+/** The answer for several targets: the plan of each, and what was chosen together. */
+export interface Session {
+  readonly schema: "trocar/session/1";
+  readonly outcome: string;
+  readonly explanation: string;
+  readonly targets: readonly {
+    readonly label: string;
+    readonly chosen_ranks: readonly number[];
+    readonly reason: string;
+    readonly cement: Cement | null;
+    readonly plan: Plan;
+  }[];
+  /** Numbers of the targets, from 0: here and under `neighbours`. */
+  readonly order: readonly number[];
+  readonly spacing: {
+    readonly gap_mm: number;
+    readonly neighbours: readonly {
+      readonly first: { readonly target: number; readonly rank: number; readonly part: string };
+      readonly second: { readonly target: number; readonly rank: number; readonly part: string };
+      readonly distance_mm: number;
+    }[];
+  };
+  readonly warnings: readonly string[];
+}
+
+/** A place of the skin, and the best path that was found from it; null where there is none. */
+export interface Place {
+  readonly entry_mm: Vec3;
+  readonly margin_mm: number | null;
+  readonly limiting_structure: string | null;
+  readonly tip_mm: Vec3 | null;
+  readonly approach: string | null;
+  readonly side: Side | null;
+  readonly needle: string | null;
+}
+
+export interface SkinMap {
+  readonly schema: "trocar/skin-map/1";
+  readonly step_deg: number;
+  readonly places: readonly Place[];
 }
 
 export interface PlanState {

@@ -67,3 +67,12 @@ export function number(value: number, decimals: number): string {
 export function words(name: string): string {
   return name.replaceAll("_", " ");
 }
+
+/** Hand bytes to the reader as a file. */
+export function saveAs(bytes: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(bytes);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

@@ -6,6 +6,7 @@ import type { SceneView } from "./scene/scene";
 
 const VIEWS: Readonly<Record<string, string>> = {
   b: "bulls_eye", p: "progress", a: "true_ap", l: "true_lateral", t: "throw_off_lateral",
+  u: "throw_off_ap", w: "posterior_wall", f: "foramen",
 };
 const TURN_DEG = 6;
 
@@ -29,20 +30,29 @@ export function keyboard(model: Model, actions: Actions, scene: SceneView): void
 }
 
 function typedInto(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName);
+  if (target instanceof HTMLInputElement) return !["checkbox", "range"].includes(target.type);
+  return target instanceof HTMLSelectElement;
 }
 
 function anywhere(
   key: string, model: Model, actions: Actions, scene: SceneView,
 ): (() => void) | undefined {
   const role = VIEWS[key];
-  if (role) return () => actions.turnTo(role);
+  if (role) return () => actions.looking.turnTo(role);
   if (key === "[" || key === "]") {
-    return () => actions.scroll(model.state.depthMm + (key === "]" ? 1 : -1));
+    return () => actions.looking.scroll(model.state.depthMm + (key === "]" ? 1 : -1));
   }
+  const state = model.state;
+  const does: Readonly<Record<string, () => void>> = {
+    c: () => actions.looking.compareNext(),
+    m: () => void actions.planning.mapSkin(state.skin === null && !state.mapping),
+    k: () => actions.editing.lock(!state.locked),
+    z: () => actions.editing.undo(),
+  };
+  if (state.opened && does[key]) return does[key];
   if (key === "n") return () => scene.lookFrom("needle", selected(model.state));
   const rank = Number(key);
   return model.state.plan?.trajectories.some((t) => t.rank === rank)
-    ? () => actions.select(rank)
+    ? () => actions.looking.select(rank)
     : undefined;
 }

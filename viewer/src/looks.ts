@@ -54,3 +54,17 @@ const NEEDLES = ["#ff6a13", "#56b4e9", "#00b588", "#f27bc0", "#f0e442", "#9b6bff
 export function needleColour(rank: number): string {
   return rank < 1 ? "#ffffff" : (NEEDLES[(rank - 1) % NEEDLES.length] ?? NEEDLES[0]);
 }
+
+/** Classes of margin on the skin, the least first. Colours told apart by colour-blind readers
+ * (Okabe and Ito); size goes with them, so that nothing hangs on colour alone. */
+export const MARGIN_CLASSES = [
+  { from: -Infinity, colour: "#d55e00", share: 0.45, text: "✕ breaks a limit" },
+  { from: 0, colour: "#e69f00", share: 0.6, text: "0 to 1 mm" },
+  { from: 1, colour: "#f0e442", share: 0.75, text: "1 to 2 mm" },
+  { from: 2, colour: "#56b4e9", share: 0.9, text: "2 to 4 mm" },
+  { from: 4, colour: "#35d0a0", share: 1, text: "4 mm or more" },
+] as const;
+
+export function marginClass(marginMm: number): (typeof MARGIN_CLASSES)[number] {
+  return MARGIN_CLASSES.findLast(({ from }) => marginMm >= from) ?? MARGIN_CLASSES[0];
+}

@@ -2,7 +2,7 @@
 
 import { Vector3 } from "three";
 
-import { Actions } from "./actions";
+import { newActions } from "./actions";
 import { bullsEye, otherAngles } from "./carm";
 import type { Angles, Piece } from "./contract";
 import { append, h } from "./dom";
@@ -23,7 +23,7 @@ import { stationAt } from "./path";
 import { outlines, planeAt, type Outline } from "./sections/slice";
 
 const model = newModel();
-const actions = new Actions(model);
+const actions = newActions(model);
 const { root: scenePanel, scene } = stage(model, actions);
 const dialog = help();
 
@@ -50,7 +50,7 @@ model.watch(
   },
 );
 keyboard(model, actions, scene);
-void actions.start();
+void actions.connection.start();
 
 /** For tests and measurements: what the viewer knows and can do. */
 const inspection = {

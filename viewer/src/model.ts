@@ -1,12 +1,13 @@
 /** What the viewer knows at a moment, and what is derived from it. */
 
 import type {
-  Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Plan, Problem, Profile,
-  Progress, Sample, Side, Structure, Target, Trajectory, Vec3,
+  Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Piece, Plan, PlanOptions, Problem, Profile,
+  Progress, Rule, Sample, Session, Side, SkinMap, Structure, Target, Trajectory, Vec3,
 } from "./contract";
 import type { LiveAnswer } from "./live";
 import { lookOf } from "./looks";
 import type { Mesh } from "./scene/ply";
+import type { Drawn } from "./service";
 import { Store } from "./store";
 
 export interface Shown {
@@ -41,11 +42,20 @@ export interface State {
   readonly sides: ReadonlySet<Side>;
   readonly needlesWanted: ReadonlySet<string>;
   readonly cArm: string;
+  /** What the service requires unless told otherwise, and what the reader changed of it. */
+  readonly defaultPolicy: Readonly<Record<string, Rule>>;
+  readonly policy: Readonly<Record<string, Rule>>;
+  /** Targets that are planned for together with `target`. */
+  readonly alsoTargets: readonly Target[];
   /** When planning was asked for, ms since the epoch; null while nothing is under way. */
   readonly planningSince: number | null;
   /** The plan that is under way, and how far it is. */
   readonly pending: string | null;
   readonly progress: Progress | null;
+  /** The plans of several targets; `plan` is that of one of them, `sessionAt`. */
+  readonly session: Session | null;
+  readonly sessionId: string | null;
+  readonly sessionAt: number;
   readonly planId: string | null;
   readonly plan: Plan | null;
   /** What the plan was asked for; a plan itself does not say. */
@@ -61,6 +71,11 @@ export interface State {
   /** Ends of the path that is being drawn. */
   readonly sketch: Sketch | null;
   readonly measuring: boolean;
+  /** Nothing can be moved, drawn or planned anew, only looked at. */
+  readonly locked: boolean;
+  /** The skin by the best margin from each place; null where it is not shown. */
+  readonly skin: SkinMap | null;
+  readonly mapping: boolean;
   /** What `undo` goes back to, the latest last. */
   readonly past: readonly Edited[];
   readonly profile: Profile | null;
@@ -79,22 +94,50 @@ export interface Sketch {
 
 export type Edited = { readonly aim: Vec3 } | { readonly sketch: Sketch };
 
-export const APPROACHES = ["transpedicular", "parapedicular", "extrapedicular"] as const;
+export const APPROACHES = ["transpedicular", "parapedicular", "extrapedicular", "along_screw"] as const;
+/** Tried unless the reader asks for more. */
+const USUAL = APPROACHES.slice(0, 3);
 export const SIDES: readonly Side[] = ["left", "right"];
 
 export const nothing: State = {
   link: "connecting", notice: null, busy: null, samples: [], cases: [],
   opened: null, meshes: new Map(), undrawn: new Map(), shown: new Map(),
   needles: [], cArms: [], target: null,
-  approaches: new Set(APPROACHES), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
-  planningSince: null, pending: null, progress: null, planId: null, plan: null, planned: null, rank: null, compared: null,
-  drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [],
-  profile: null, depthMm: 0,
+  approaches: new Set(USUAL), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
+  defaultPolicy: {}, policy: {}, alsoTargets: [],
+  planningSince: null, pending: null, progress: null, session: null, sessionId: null, sessionAt: 0, planId: null, plan: null, planned: null, rank: null, compared: null,
+  drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [], locked: false,
+  skin: null, mapping: false, profile: null, depthMm: 0,
   angles: { primary_deg: 0, secondary_deg: 0 },
 };
 
 export type Model = Store<State>;
 export const newModel = (): Model => new Store(nothing);
+
+/** What stays when another case is opened: what the service offers, and what is wanted of it. */
+export function withoutCase(state: State): State {
+  const { link, samples, cases, needles, needlesWanted, cArms, cArm, defaultPolicy } = state;
+  return { ...nothing, link, samples, cases, needles, needlesWanted, cArms, cArm, defaultPolicy };
+}
+
+/** What is asked of every way to a target. */
+export function optionsOf(state: State): PlanOptions {
+  const { approaches, sides, needlesWanted, policy, cArm } = state;
+  return {
+    approaches: APPROACHES.filter((approach) => approaches.has(approach)),
+    sides: SIDES.filter((side) => sides.has(side)),
+    needles: [...needlesWanted], policy, c_arm: cArm,
+  };
+}
+
+/** What is asked when a drawn path is measured or looked at. */
+export function drawnOf(
+  state: State, { path, needle }: { readonly path: readonly Piece[]; readonly needle: string },
+): Drawn {
+  const { plan, planned, target, policy, cArm } = state;
+  const aim = plan ? planned : target;
+  return { path, needle, policy, c_arm: cArm, ...(aim ? { target: aim } : {}) };
+}
 
 /** Given structures and those derived in place of missing ones. */
 export function allStructures(opened: CaseDescription): readonly Structure[] {
@@ -191,6 +234,10 @@ export function targetName(target: Target): string {
     case "lesion": return target.structure;
     case "point": return `point at ${target.position_mm.map((c) => c.toFixed(1)).join(", ")} mm`;
   }
+}
+
+export function sameTarget(a: Target, b: Target): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The targets a case offers by name. */

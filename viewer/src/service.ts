@@ -1,8 +1,9 @@
 /** The service's HTTP interface, and nothing but what is public in it. */
 
 import type {
-  CArm, CaseDescription, CaseSummary, Needle, Piece, Plan, PlanRequest, PlanState, Problem,
-  Profile, Progress, Sample, Target, Trajectory,
+  Angles, CArm, CaseDescription, CaseSummary, Needle, Piece, Plan, PlanRequest,
+  PlanState, Problem, Profile, Progress, Rule, Sample, Session, SessionRequest, SkinMap, Target,
+  Trajectory,
 } from "./contract";
 
 /** The service said what is wrong. */
@@ -80,10 +81,29 @@ export const readCase = (caseId: string): Promise<CaseDescription> => json(under
 export const deleteCase = async (caseId: string): Promise<void> =>
   void (await ask(under(caseId), { method: "DELETE" }));
 
-export const handIn = (form: FormData): Promise<CaseDescription> =>
-  json("/v1/cases", { method: "POST", body: form });
+/** Hand in a case; `sent` hears what share of it has left the browser, which fetch cannot tell. */
+export function handIn(form: FormData, sent: (share: number) => void): Promise<CaseDescription> {
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/v1/cases");
+    const shown = key();
+    if (shown) request.setRequestHeader("Authorization", `Bearer ${shown}`);
+    request.upload.onprogress = ({ loaded, total }) => sent(total > 0 ? loaded / total : 0);
+    request.onerror = () => failed(new OfflineError("the service does not answer"));
+    request.onload = () => {
+      const headers = { "content-type": request.getResponseHeader("content-type") ?? "" };
+      const reply = new Response(request.responseText, { status: request.status, headers });
+      if (reply.ok) reply.json().then(done, failed);
+      else problemIn(reply).then((problem) => failed(new ProblemError(problem)), failed);
+    };
+    request.send(form);
+  });
+}
 
 export const needles = (): Promise<{ needles: Needle[]; default: string[] }> => json("/v1/needles");
+
+export const policy = async (): Promise<Readonly<Record<string, Rule>>> =>
+  (await json<{ policy: Record<string, Rule> }>("/v1/policy")).policy;
 
 export const cArms = (): Promise<{ c_arms: CArm[]; default: string }> => json("/v1/c_arms");
 
@@ -92,7 +112,9 @@ export async function mesh(caseId: string, name: string): Promise<ArrayBuffer> {
   return (await ask(path)).arrayBuffer();
 }
 
-export async function askForPlan(caseId: string, request: PlanRequest): Promise<string> {
+export async function askForPlan(
+  caseId: string, request: PlanRequest | SessionRequest,
+): Promise<string> {
   const reply = await ask(`${under(caseId)}/plans`, posted(request));
   const planId = reply.headers.get("Location")?.split("/").pop();
   if (!planId) throw new Error("the service accepted a plan without saying where it will be");
@@ -102,22 +124,43 @@ export async function askForPlan(caseId: string, request: PlanRequest): Promise<
 export const cancelPlan = async (planId: string): Promise<void> =>
   void (await ask(planAt(planId), { method: "DELETE" }));
 
-/** Hear how far a plan is until the signal; the plan itself is read apart. */
-export function onProgress(planId: string, heard: (progress: Progress) => void, signal: AbortSignal): void {
-  if (key()) return; // EventSource can show none
-  const events = new EventSource(`${planAt(planId)}/events`);
-  events.addEventListener("progress", (event: MessageEvent<string>) =>
-    heard(JSON.parse(event.data) as Progress));
-  signal.addEventListener("abort", () => events.close());
+/** Hear how far a plan is until it is settled; the plan itself is read apart. */
+export async function followProgress(
+  planId: string, heard: (progress: Progress) => void, signal: AbortSignal,
+): Promise<void> {
+  // Not an EventSource, which can show no key.
+  const reply = await ask(`${planAt(planId)}/events`, { signal });
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader();
+  if (!reader) return;
+  let text = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const events = (text + part.value).split("\n\n");
+    text = events.pop() ?? "";
+    for (const event of events) {
+      const data = /^event: progress$[^]*?^data: (.*)$/m.exec(event)?.[1];
+      if (data) heard(JSON.parse(data) as Progress);
+    }
+  }
 }
 
-export const readPlan = (planId: string, signal?: AbortSignal): Promise<Plan | PlanState> =>
+export const readPlan = (planId: string, signal?: AbortSignal): Promise<Plan | Session | PlanState> =>
   json(planAt(planId), signal ? { signal } : {});
 
-export const evaluate = (
-  caseId: string, path: readonly Piece[], needle: string, target: Target | null,
-): Promise<Trajectory> =>
-  json(`${under(caseId)}/evaluate`, posted({ path, needle, ...(target ? { target } : {}) }));
+/** A path that is measured: its needle, and what it is to reach under which policy. */
+export interface Drawn {
+  readonly path: readonly Piece[];
+  readonly needle: string;
+  readonly target?: Target;
+  readonly policy?: Readonly<Record<string, Rule>>;
+  readonly c_arm?: string;
+}
+
+export const evaluate = (caseId: string, drawn: Drawn): Promise<Trajectory> =>
+  json(`${under(caseId)}/evaluate`, posted(drawn));
+
+export const skinMap = (
+  caseId: string, request: PlanRequest, signal: AbortSignal,
+): Promise<SkinMap> => json(`${under(caseId)}/skin-map`, { ...posted(request), signal });
 
 export const profile = (
   caseId: string, path: readonly Piece[], needle: string, signal: AbortSignal,
@@ -136,12 +179,21 @@ export function socketTo(address: string): WebSocket {
   return shown ? new WebSocket(address, [`bearer.${shown}`]) : new WebSocket(address);
 }
 
+/** The simulated view of a planned needle; angles are DICOM's. */
 export async function fluoro(
-  planId: string, rank: number, primaryDeg: number, secondaryDeg: number, signal: AbortSignal,
+  planId: string, rank: number, dicom: Angles, signal: AbortSignal,
 ): Promise<Blob> {
-  const query = `primary_deg=${primaryDeg}&secondary_deg=${secondaryDeg}`;
+  const query = `primary_deg=${dicom.primary_deg}&secondary_deg=${dicom.secondary_deg}`;
   const path = `${planAt(planId)}/trajectories/${rank}/fluoro.png?${query}`;
   return (await ask(path, { signal })).blob();
+}
+
+/** The simulated view of a path that was drawn by hand. */
+export async function drawnFluoro(
+  caseId: string, drawn: Drawn, dicom: Angles, signal: AbortSignal,
+): Promise<Blob> {
+  const asked = { ...posted({ ...drawn, ...dicom }), signal };
+  return (await ask(`${under(caseId)}/fluoro.png`, asked)).blob();
 }
 
 export async function download(path: string): Promise<Blob> {

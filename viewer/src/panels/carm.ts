@@ -39,7 +39,7 @@ export function carm(model: Model, actions: Actions): HTMLElement {
   return root;
 }
 
-function sayingOf(state: State, trajectory: Trajectory | null): (HTMLElement | string)[] {
+function sayingOf(state: State, trajectory: Trajectory | null): (HTMLElement | string | undefined)[] {
   const position = patientPosition(state);
   const dicom = otherAngles(state.angles, position);
   const arm = state.cArms.find(({ name }) => name === state.cArm);
@@ -48,9 +48,15 @@ function sayingOf(state: State, trajectory: Trajectory | null): (HTMLElement | s
   return [
     h("strong", {}, viewName(dicom)),
     ` · console for a patient lying ${position}, +LAO, +CRA`,
-    out ? h("span", { class: "broken" }, ` · ✕ out of reach of ${arm.name}`) : ` · in reach of ${arm?.name ?? "no C-arm"}`,
+    arm && h("span", { class: out ? "broken" : "" }, ` · ${out ? "✕ out of" : "in"} reach of ${arm.name} (${reachText(arm)})`),
     ...(view ? [h("span", { class: view.tip_hidden ? "near" : "" }, ` · ${hiddenText(view)}`)] : []),
   ];
+}
+
+/** What a C-arm reaches, in the console's words. */
+function reachText({ primary_deg: [right, left], secondary_deg: [caudal, cranial] }: CArm): string {
+  const whole = (angle: number): string => degrees(Math.abs(angle), 0);
+  return `RAO ${whole(right)} to LAO ${whole(left)}, CAU ${whole(caudal)} to CRA ${whole(cranial)}`;
 }
 
 function hiddenText(view: View): string {
@@ -71,7 +77,7 @@ function viewButton(view: View, angles: Angles, actions: Actions): HTMLElement {
   return h(
     "button",
     { type: "button", "aria-pressed": String(isAt(view, angles)), title: `${view.label}: ${hiddenText(view)}`,
-      "data-role": view.role, onclick: () => actions.turnTo(view.role) },
+      "data-role": view.role, onclick: () => actions.looking.turnTo(view.role) },
     ROLES[view.role] ?? view.role, h("small", {}, view.reachable ? view.label : `${view.label} ✕ out of reach`),
   );
 }
@@ -82,7 +88,7 @@ function slider(model: Model, actions: Actions, which: keyof Angles): HTMLElemen
   const output = h("output", {});
   const input = h("input", {
     type: "range", min: -most, max: most, step: 0.5, "aria-label": `${minus} ${plus} angle, degrees`,
-    oninput: () => actions.turn({ ...model.state.angles, [which]: Number(input.value) }),
+    oninput: () => actions.looking.turn({ ...model.state.angles, [which]: Number(input.value) }),
   });
   model.watch(
     (state) => [state.angles],
@@ -104,7 +110,7 @@ function picture(model: Model, actions: Actions): HTMLElement {
   let timer = 0;
   const fetchNow = async (signal: AbortSignal): Promise<void> => {
     try {
-      const blob = await actions.fluoro(signal);
+      const blob = await actions.looking.fluoro(signal);
       if (signal.aborted || !blob) return;
       URL.revokeObjectURL(image.src);
       image.src = URL.createObjectURL(blob);
@@ -117,14 +123,14 @@ function picture(model: Model, actions: Actions): HTMLElement {
     }
   };
   model.watch(
-    (now) => [now.planId, now.rank, now.angles],
-    ({ planId, rank }) => {
+    (now) => [now.planId, now.rank, now.angles, now.drawn],
+    ({ planId, rank, plan }) => {
       abort.abort();
       clearTimeout(timer);
-      if (!planId || !rank) {
+      if (rank === null || (rank > 0 && !planId)) {
         image.removeAttribute("src");
         root.dataset["state"] = "none";
-        fill(state, rank === 0 ? "no simulated view of a drawn path: plan it" : "the simulated view appears with a plan");
+        fill(state, plan && rank ? "the simulated view comes with this target’s own plan …" : "the simulated view appears with a plan");
         return;
       }
       abort = new AbortController();
@@ -152,7 +158,7 @@ function map(model: Model, actions: Actions): HTMLElement {
     const box = drawing.getBoundingClientRect();
     const u = ((event.clientX - box.left) / box.width) * MAP.width;
     const v = ((event.clientY - box.top) / box.height) * MAP.height;
-    actions.turn({
+    actions.looking.turn({
       primary_deg: Math.round(((u - MAP.left) / (MAP.width - MAP.left - 4)) * 2 * MAP.primary - MAP.primary),
       secondary_deg: Math.round(MAP.secondary - ((v - 2) / (MAP.height - MAP.bottom - 4)) * 2 * MAP.secondary),
     });

@@ -17,16 +17,23 @@ export function edit(model: Model, actions: Actions, scene: SceneView): HTMLElem
   const buttons: readonly (readonly [Mode, string])[] = [["target", "Move the target"], ["path", "Draw a path"]];
   const tools = h("div", { class: "group", role: "group", "aria-label": "Edit" });
   for (const [mode, text] of buttons) {
-    const button = h("button", { type: "button", onclick: () => actions.edit(model.state.mode === mode ? "look" : mode) }, text);
+    const button = h("button", { type: "button", onclick: () => actions.editing.edit(model.state.mode === mode ? "look" : mode) }, text);
     model.watch((state) => [state.mode], (state) => button.setAttribute("aria-pressed", String(state.mode === mode)));
     tools.append(button);
   }
-  const undo = h("button", { type: "button", onclick: () => actions.undo() }, "Undo");
+  const undo = h("button", { type: "button", onclick: () => actions.editing.undo() }, "Undo");
   model.watch((state) => [state.mode, state.past], ({ mode, past }) => {
     undo.hidden = mode === "look";
-    undo.disabled = past.length === 0;
+    undo.disabled = past.length < 2;
   });
-  tools.append(undo);
+  const lock = h("button", { type: "button", class: "lock", title: "nothing can be moved, drawn or planned anew, only looked at",
+    onclick: () => actions.editing.lock(!model.state.locked) }, "Lock");
+  model.watch((state) => [state.locked], ({ locked }) => {
+    lock.setAttribute("aria-pressed", String(locked));
+    fill(lock, locked ? "🔒 Locked" : "Lock");
+    for (const button of tools.querySelectorAll("button")) if (button !== lock) button.disabled = locked;
+  });
+  tools.append(undo, lock);
   handles(model, actions, scene);
   return tools;
 }
@@ -34,8 +41,8 @@ export function edit(model: Model, actions: Actions, scene: SceneView): HTMLElem
 function handles(model: Model, actions: Actions, scene: SceneView): void {
   const held = new Handles(scene, (name, point, done) => {
     const place = point.toArray();
-    if (name === "target") actions.dragTarget(place, done);
-    else actions.dragPath(name === "entry" ? { entry: place } : { tip: place }, done);
+    if (name === "target") actions.editing.dragTarget(place, done);
+    else actions.editing.dragPath(name === "entry" ? { entry: place } : { tip: place }, done);
   });
   model.watch(
     (state) => [state.mode, state.aim, state.sketch],
@@ -88,7 +95,7 @@ function targetCard(state: State, actions: Actions): readonly (HTMLElement | nul
       : h("p", { class: "broken" }, live ? "✕ no safe path this way" : "waiting for the first answer …"),
     live && h("table", {}, ...bestFirst(live.classes).slice(0, 4).map((one) => liveRow(one, state))),
     aim && h("p", { class: "quiet" }, `target ${aim.map((c) => c.toFixed(1)).join(", ")} mm`, live && (isOf(live, aim) ? ` · answered in ${(live.roundTripMs / 1000).toFixed(2)} s` : " · the path shown is for where it was a moment ago …")),
-    h("button", { type: "button", class: "primary", disabled: state.link !== "online", onclick: () => void actions.planHere() }, "Plan for this target"),
+    h("button", { type: "button", class: "primary", disabled: state.link !== "online", onclick: () => void actions.editing.planHere() }, "Plan for this target"),
   ];
 }
 
@@ -105,12 +112,17 @@ function liveRow(one: LiveClass, state: State): HTMLElement {
   return h("tr", {},
     h("td", {}, colour, `${words(one.approach)} ${one.side}`),
     h("td", { class: `margin ${(margin ?? -1) < 0 ? "broken" : "clear"}` }, margin === null ? (one.status === "infeasible" ? "none, proved" : "none found") : mm(margin)),
+    h("td", { class: "quiet" }, one.limiting_structures[0] ?? ""),
     h("td", { title: console ? `console ${degrees(console.primary_deg)} / ${degrees(console.secondary_deg)}` : "" }, angles ? viewName(angles) : ""));
 }
 
-function pathCard({ measuring, drawn }: State): readonly HTMLElement[] {
+function pathCard(state: State): readonly HTMLElement[] {
+  const { measuring, drawn, sketch } = state;
+  const angles = sketch && bullsEye(vector(sketch.tip).sub(vector(sketch.entry)).normalize());
+  const console = angles && otherAngles(angles, patientPosition(state));
   return [
-    h("p", {}, h("strong", {}, "Your own path"), ": drag entry (yellow) and tip (white); it is measured when you let go"),
+    h("p", {}, h("strong", {}, "Your own path"), ": drag entry (yellow) and tip (white); it is measured as they move"),
     h("p", { class: "quiet" }, measuring ? "measuring …" : drawn ? `${drawn.approach ? words(drawn.approach) : "no approach"} ${drawn.side ?? ""}, ${drawn.needle}, ${mm(drawn.length_mm, 0)}` : ""),
+    h("p", {}, angles ? `down the needle: ${viewName(angles)}` : "", console ? `, console ${degrees(console.primary_deg)} / ${degrees(console.secondary_deg)}` : ""),
   ];
 }

@@ -15,7 +15,7 @@ const LINKS: Readonly<Record<Link, string>> = {
 export function header(model: Model, actions: Actions, help: () => void): HTMLElement {
   const title = h("div", { class: "title" });
   const link = h("span", { class: "link", role: "status" });
-  const close = h("button", { type: "button", onclick: () => actions.closeCase() }, "Other case");
+  const close = h("button", { type: "button", onclick: () => actions.cases.close() }, "Other case");
   model.watch(
     (state) => [state.opened, state.link],
     ({ opened, link: now }) => {
@@ -55,8 +55,8 @@ export function alerts(model: Model, actions: Actions): HTMLElement {
           "div", { class: "alert error", role: "alert" },
           h("strong", {}, "The service was restarted and no longer has this case."),
           " What is shown was measured before. ",
-          actions.canReopen
-            ? h("button", { type: "button", onclick: () => void actions.reopen() }, "Open it again")
+          actions.cases.canReopen
+            ? h("button", { type: "button", onclick: () => void actions.cases.reopen() }, "Open it again")
             : "Open it anew from its files.",
         ),
         link === "locked" && keyForm(actions),
@@ -64,7 +64,7 @@ export function alerts(model: Model, actions: Actions): HTMLElement {
           "div", { class: `alert ${notice.tone}`, role: "alert" },
           h("strong", {}, notice.title),
           h("ul", {}, ...notice.lines.map((line) => h("li", {}, line))),
-          h("button", { type: "button", onclick: () => actions.dismiss() }, "Dismiss"),
+          h("button", { type: "button", onclick: () => actions.desk.dismiss() }, "Dismiss"),
         ),
         busy && h("div", { class: "alert busy", role: "status" }, h("span", { class: "spinner" }), busy, " …"),
       );
@@ -81,7 +81,7 @@ function keyForm(actions: Actions): HTMLElement {
       class: "alert error",
       onsubmit: (event: Event) => {
         event.preventDefault();
-        void actions.unlock(key.value);
+        void actions.connection.unlock(key.value);
       },
     },
     h("label", { for: "key" }, "This service asks for a key (see `trocar keys`):"), key,

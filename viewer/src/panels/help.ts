@@ -6,7 +6,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["1 … 9", "select the trajectory of that rank"],
   ["[  ]", "depth of the sections, 1 mm back or on"],
   ["B", "bull’s-eye"], ["P", "progress view"], ["A", "AP"], ["L", "lateral"],
-  ["T", "throw-off lateral"], ["N", "scene: look down the needle"],
+  ["T", "throw-off lateral"], ["U", "throw-off AP"], ["W", "posterior wall"], ["F", "foramen"],
+  ["C", "compare the next path with the selected one"], ["M", "skin map on or off"], ["K", "lock or unlock"], ["Z", "undo"], ["N", "scene: look down the needle"],
   ["Shift + arrows", "in the scene, while editing: move the target or the tip by 1 mm (with Alt: the entry)"],
   ["arrows, + −", "in the scene: turn, zoom"], ["Esc", "close what is open"],
 ];

@@ -38,7 +38,7 @@ export function plot(model: Model, actions: Actions): HTMLElement {
     );
     const scrolled = (event: PointerEvent): void => {
       const at = event.clientX - drawing.getBoundingClientRect().left;
-      actions.scroll(((at - area.left) / (area.right - area.left)) * trajectory.length_mm);
+      actions.looking.scroll(((at - area.left) / (area.right - area.left)) * trajectory.length_mm);
     };
     drawing.addEventListener("pointerdown", scrolled);
     drawing.addEventListener("pointermove", (event) => event.buttons > 0 && scrolled(event));

@@ -2,10 +2,11 @@
 
 import type { Actions } from "../actions";
 import type { Side } from "../contract";
-import { fill, h } from "../dom";
+import { fill, h, words } from "../dom";
 import {
-  APPROACHES, SIDES, targetName, targetsOf, type Model, type State,
+  APPROACHES, sameTarget, SIDES, targetName, targetsOf, type Model, type State,
 } from "../model";
+import { policy } from "./policy";
 
 export function request(model: Model, actions: Actions): HTMLElement {
   const target = h("select", { id: "target" });
@@ -16,17 +17,19 @@ export function request(model: Model, actions: Actions): HTMLElement {
   target.addEventListener("change", () => {
     const { opened } = model.state;
     const chosen = opened && targetsOf(opened)[Number(target.value)];
-    if (chosen) actions.aim(chosen);
+    if (chosen) actions.planning.aim(chosen);
   });
   const button = h("button", { type: "submit", class: "primary" }, "Plan");
-  const cancel = h("button", { type: "button", onclick: () => void actions.cancel() }, "Cancel");
+  const cancel = h("button", { type: "button", onclick: () => void actions.planning.cancel() }, "Cancel");
   const status = h("p", { class: "quiet", role: "status" });
   let clock = 0;
   model.watch(
-    (state) => [state.planningSince, state.pending, state.progress, state.target, state.link],
-    ({ planningSince, pending, progress, target: aim, link }) => {
+    (state) => [state.planningSince, state.pending, state.progress, state.target, state.link, state.alsoTargets, state.locked],
+    ({ planningSince, pending, progress, target: aim, link, alsoTargets, locked }) => {
       cancel.hidden = pending === null;
-      button.disabled = planningSince !== null || aim === null || link !== "online";
+      button.disabled = planningSince !== null || aim === null || link !== "online" || locked;
+      const others = alsoTargets.filter((one) => aim && !sameTarget(one, aim)).length;
+      fill(button, others > 0 ? `Plan ${others + 1} targets` : "Plan");
       clearInterval(clock);
       const tell = (): void => {
         const seconds = planningSince === null ? 0 : Math.floor((Date.now() - planningSince) / 1000);
@@ -37,23 +40,44 @@ export function request(model: Model, actions: Actions): HTMLElement {
       if (planningSince !== null) clock = window.setInterval(tell, 1000);
     },
   );
+  const choosing = h("fieldset", { class: "choosing" },
+    h("label", { for: "target" }, "Target"), target,
+    h("p", { class: "quiet" }, "or click a bone, screw or cage in the scene"),
+    alsoTargets(model, actions),
+    choices("Approaches", APPROACHES, (s) => s.approaches, (approaches) => model.set({ approaches }), model),
+    choices<Side>("Sides", SIDES, (s) => s.sides, (sides) => model.set({ sides }), model),
+    needleChoices(model), policy(model, actions), cArmChoice(model));
+  model.watch((state) => [state.locked], ({ locked }) => (choosing.disabled = locked));
   return h(
     "form",
     {
       class: "request",
       onsubmit: (event: Event) => {
         event.preventDefault();
-        void actions.plan();
+        void actions.planning.plan();
       },
     },
-    h("label", { for: "target" }, "Target"), target,
-    h("p", { class: "quiet" }, "or click a bone, screw or cage in the scene"),
-    choices("Approaches", APPROACHES, (s) => s.approaches, (approaches) => model.set({ approaches }), model),
-    choices<Side>("Sides", SIDES, (s) => s.sides, (sides) => model.set({ sides }), model),
-    needleChoices(model),
-    cArmChoice(model),
-    button, cancel, status,
+    choosing, button, cancel, status,
   );
+}
+
+/** Targets of one session: planned together, so that their needles leave room for one another. */
+function alsoTargets(model: Model, actions: Actions): HTMLElement {
+  const list = h("ul", { class: "also" });
+  const add = h("button", {
+    type: "button",
+    onclick: () => model.state.target && actions.planning.also(model.state.target),
+  }, "Add to the session");
+  model.watch(
+    (state) => [state.alsoTargets, state.target],
+    ({ alsoTargets: others, target }) => {
+      add.hidden = target === null || others.some((one) => sameTarget(one, target));
+      fill(list, ...others.map((one) => h("li", {}, targetName(one), " ", h("button", {
+        type: "button", "aria-label": `leave out ${targetName(one)}`, onclick: () => actions.planning.also(one),
+      }, "✕"))));
+    },
+  );
+  return h("div", {}, add, list);
 }
 
 function targetOptions(select: HTMLSelectElement, { opened, target }: State): void {
@@ -77,7 +101,7 @@ function choices<T extends string>(
     const box = h("input", { type: "checkbox" });
     model.watch((state) => [chosen(state)], (state) => (box.checked = chosen(state).has(one)));
     box.addEventListener("change", () => choose(toggled(chosen(model.state), one, box)));
-    return h("label", {}, box, ` ${one}`);
+    return h("label", {}, box, ` ${words(one)}`);
   });
   return h("fieldset", {}, h("legend", {}, legend), ...boxes);
 }

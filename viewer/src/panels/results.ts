@@ -1,16 +1,16 @@
 /** What was planned: the ranked table, and for every way that is closed, why. */
 
 import type { Actions } from "../actions";
-import type { Certificate, Opening, Plan, Trajectory } from "../contract";
-import { degrees, fill, h, mm, words } from "../dom";
+import type { Certificate, Opening, Plan, Session, Trajectory } from "../contract";
+import { degrees, fill, h, mm, number, words } from "../dom";
 import { needleColour } from "../looks";
 import { standing, STANDINGS, type Model } from "../model";
 
 export function results(model: Model, actions: Actions): HTMLElement {
   const root = h("section", { class: "results", "aria-label": "Plan" });
   model.watch(
-    (state) => [state.plan, state.drawn, state.planningSince === null],
-    ({ plan, drawn, planningSince }) => {
+    (state) => [state.plan, state.drawn, state.session, state.sessionAt, state.planningSince === null],
+    ({ plan, drawn, session, sessionAt, planningSince }) => {
       if (!plan && !drawn) {
         fill(root, h("p", { class: "empty" }, planningSince === null
           ? "No plan yet: choose a target and press Plan."
@@ -19,6 +19,7 @@ export function results(model: Model, actions: Actions): HTMLElement {
       }
       fill(
         root,
+        session && sessionOf(session, sessionAt, actions),
         plan && outcome(plan),
         table([...(drawn ? [drawn] : []), ...(plan?.trajectories ?? [])], actions),
         plan && plan.warnings.length > 0 && h("ul", { class: "warnings" }, ...plan.warnings.map((line) => h("li", {}, `▲ ${line}`))),
@@ -39,13 +40,39 @@ export function results(model: Model, actions: Actions): HTMLElement {
   return root;
 }
 
+const SESSION_OUTCOMES: Readonly<Record<string, string>> = {
+  all: "a needle for every target", some: "not for every target", none: "for no target",
+};
+
+/** The targets of a session, what was chosen for each, and what comes near to what. */
+function sessionOf(session: Session, at: number, actions: Actions): HTMLElement {
+  const labelled = (i: number): string => session.targets[i]?.label ?? String(i);
+  const near = session.spacing.neighbours.map(({ first, second, distance_mm: distance }) =>
+    `${distance < session.spacing.gap_mm ? "▲ " : ""}${mm(distance)} between ${words(first.part)} to ${labelled(first.target)} and ${words(second.part)} to ${labelled(second.target)}`);
+  return h(
+    "section", { class: "session", "aria-label": "Session" },
+    h("p", { class: `outcome ${session.outcome === "all" ? "found" : "none"}` },
+      h("strong", {}, `Session: ${SESSION_OUTCOMES[session.outcome] ?? words(session.outcome)}`)),
+    h("div", { class: "targets", role: "group", "aria-label": "Targets of the session" },
+      ...session.targets.map(({ label, chosen_ranks: ranks, reason, cement }, i) => h(
+        "button", { type: "button", "aria-pressed": String(i === at), title: reason, onclick: () => actions.planning.lookAt(i) },
+        label, h("small", {}, ranks.length > 0 ? ` no. ${ranks.join(" and ")}` : " ✕ none chosen", cement && `, cement ${number(cement.goal.aim_ml, 1)} ml`)))),
+    h("details", {}, h("summary", {}, "Why these, in which order, and what comes near"),
+      h("p", {}, session.explanation),
+      session.order.length > 0 && h("p", {}, `Order: ${session.order.map(labelled).join(", then ")}`),
+      h("ul", { class: "warnings" }, ...near.map((line) => h("li", {}, line)),
+        ...session.warnings.map((line) => h("li", {}, `▲ ${line}`)))),
+  );
+}
+
 function outcome(plan: Plan): HTMLElement {
   const tone = plan.outcome === "found" ? "found" : "none";
   return h("p", { class: `outcome ${tone}` }, h("strong", {}, words(plan.outcome)), " ", plan.explanation);
 }
 
 const COLUMNS: readonly (readonly [string, string])[] = [
-  ["", "rank"],
+  ["No.", "rank"],
+  ["", "compare with the selected one"],
   ["Approach", "through which window of the bone, on which side of the patient"],
   ["Needle", "as in the catalogue"],
   ["Margin", "the smallest distance less what the policy requires"],
@@ -54,7 +81,6 @@ const COLUMNS: readonly (readonly [string, string])[] = [
   ["Bull’s-eye", "where the detector is about the patient, looking down the needle"],
   ["Tolerance", "shift, and tilt about the entry, for which every limit still holds, proved"],
   ["Breach", "share of simulated uncorrected placements that enter something"],
-  ["", "compare with the selected one"],
 ];
 
 function table(trajectories: readonly Trajectory[], actions: Actions): HTMLElement | null {
@@ -74,7 +100,15 @@ function line(trajectory: Trajectory, actions: Actions): HTMLElement {
   const bullsEye = trajectory.views.find((view) => view.role === "bulls_eye");
   const cells = [
     h("span", {}, colour, rank === 0 ? "drawn" : String(rank)),
-    way(trajectory),
+    h("button", {
+      type: "button", class: "compare", "aria-pressed": "false", title: "compare with the selected one",
+      "aria-label": `compare ${rank === 0 ? "the drawn path" : `no. ${rank}`}`,
+      onclick: (event: Event) => {
+        event.stopPropagation();
+        actions.looking.compare(rank);
+      },
+    }, "⇄"),
+    h("span", { class: "way" }, way(trajectory)),
     trajectory.needle,
     h("span", { class: `margin ${how}`, title: STANDINGS[how].text }, STANDINGS[how].sign, " ", mm(trajectory.margin_mm)),
     trajectory.limiting_structure ?? "nothing",
@@ -82,21 +116,14 @@ function line(trajectory: Trajectory, actions: Actions): HTMLElement {
     bullsEye ? `${bullsEye.label}${bullsEye.reachable ? "" : " (out of reach)"}` : "–",
     tolerance ? `${mm(tolerance.entry_mm)}, ${degrees(tolerance.angle_deg)}` : "–",
     `${Math.round(breach.total * 100)} %`,
-    h("button", {
-      type: "button", class: "compare", "aria-pressed": "false",
-      onclick: (event: Event) => {
-        event.stopPropagation();
-        actions.compare(rank);
-      },
-    }, "compare"),
   ];
   return h(
     "tr",
     {
       "data-rank": rank, tabindex: 0, "aria-selected": "false",
-      onclick: () => actions.select(rank),
+      onclick: () => actions.looking.select(rank),
       onkeydown: (event: KeyboardEvent) => {
-        if (event.key === "Enter" && event.target === event.currentTarget) actions.select(rank);
+        if (event.key === "Enter" && event.target === event.currentTarget) actions.looking.select(rank);
       },
     },
     ...cells.map((cell) => h("td", {}, cell)),

@@ -30,7 +30,7 @@ export function sections(model: Model, actions: Actions): HTMLElement {
   const reading = h("p", { class: "reading" });
   const slider = h("input", {
     type: "range", min: 0, step: 0.5, "aria-label": "depth along the needle, mm",
-    oninput: () => actions.scroll(Number(slider.value)),
+    oninput: () => actions.looking.scroll(Number(slider.value)),
   });
   const second = h("select", { "aria-label": "second section" }, ...SECOND.map((one) => h("option", { value: one }, one)));
   const note = h("p", { class: "gate-note" });
@@ -49,7 +49,7 @@ export function sections(model: Model, actions: Actions): HTMLElement {
   for (const canvas of [across, along]) {
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      actions.scroll(model.state.depthMm + Math.sign(event.deltaY) * 0.5);
+      actions.looking.scroll(model.state.depthMm + Math.sign(event.deltaY) * 0.5);
     }, { passive: false });
     new ResizeObserver(drawAll).observe(canvas);
   }

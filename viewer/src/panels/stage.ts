@@ -1,6 +1,7 @@
 /** The scene with what lies over it: orientation, views, the cutting plane, and what a click offers. */
 
 import type { Actions } from "../actions";
+import type { Trajectory } from "../contract";
 import { fill, h, mm, words } from "../dom";
 import {
   bestFirst, editingNeedle, limiting, ranked, selected, structureNamed, targetName, targetsFor, type Model, type State,
@@ -10,6 +11,7 @@ import { letters, standpoint } from "../scene/orientation";
 import type { Drawable, NeedleLook } from "../scene/needles";
 import { SceneView, type ClipAxis, type Standpoint, type Touched } from "../scene/scene";
 import { edit, following } from "./edit";
+import { skinMap } from "./skin";
 import { verdict } from "./verdict";
 
 const VIEWS: readonly (readonly [Standpoint, string])[] = [
@@ -29,7 +31,7 @@ export function stage(model: Model, actions: Actions): Stage {
   const menu = h("div", { class: "touched", hidden: true });
   const scene = new SceneView(canvas);
   const root = h("section", { class: "stage", "aria-label": "Scene" },
-    canvas, orientation(scene), limitLabel(model, scene), verdict(model), following(model, actions), menu,
+    canvas, orientation(scene), limitLabel(model, scene), verdict(model), following(model, actions), skinMap(model, actions, scene, menu), menu,
     h("div", { class: "tools" }, views(model, scene), clipping(model, scene)),
     h("div", { class: "editing" }, edit(model, actions, scene)), legend(model));
   scene.onTouch = (touched) => offer(menu, touched, model, actions);
@@ -52,14 +54,14 @@ function keepInStep(model: Model, scene: SceneView): void {
   );
   model.watch((state) => [state.shown], ({ shown }) => scene.setShown(shown));
   model.watch(
-    (state) => [state.plan, state.drawn, state.rank, state.compared, state.needles, state.live, state.sketch, state.mode],
+    (state) => [state.plan, state.session, state.drawn, state.rank, state.compared, state.needles, state.live, state.sketch, state.mode],
     (state) => showNeedles(scene, state),
   );
   model.watch(
-    (state) => [selected(state)],
+    (state) => [selected(state), state.skin],
     (state) => {
       const trajectory = selected(state);
-      if (trajectory && state.mode === "look") scene.centreOn(trajectory);
+      if (trajectory && state.mode === "look" && !state.skin) scene.centreOn(trajectory);
     },
   );
 }
@@ -78,10 +80,22 @@ function showNeedles(scene: SceneView, state: State): void {
 
 function planned(state: State): Drawn {
   const all = [...(state.plan?.trajectories ?? []), ...(state.drawn ? [state.drawn] : [])];
-  return all.map((one) => [one, {
-    selected: one.rank === state.rank || one.rank === state.compared,
-    innerDiameterMm: state.needles.find(({ name }) => name === one.needle)?.curved?.outer_diameter_mm ?? null,
-  }]);
+  const inner = (one: Trajectory): number | null =>
+    state.needles.find(({ name }) => name === one.needle)?.curved?.outer_diameter_mm ?? null;
+  return [
+    ...all.flatMap((one): Drawn => {
+      const look = { selected: one.rank === state.rank || one.rank === state.compared, innerDiameterMm: inner(one) };
+      const turned = one.second_arc && { ...one, path: one.second_arc.path };
+      return [[one, look], ...(turned ? [[turned, { ...look, selected: false }] as const] : [])];
+    }),
+    ...elsewhere(state).map((one) => [one, { selected: false, innerDiameterMm: inner(one) }] as const),
+  ];
+}
+
+/** The needles that were chosen for the other targets of a session. */
+function elsewhere({ session, sessionAt }: State): readonly Trajectory[] {
+  return (session?.targets ?? []).flatMap(({ plan, chosen_ranks: ranks }, i) =>
+    i === sessionAt ? [] : plan.trajectories.filter(({ rank }) => ranks.includes(rank)));
 }
 
 /** The best path of every class for where the target is being dragged. */
@@ -122,7 +136,7 @@ function limitLabel(model: Model, scene: SceneView): HTMLElement {
   const label = h("span", { class: "limit-label", "aria-hidden": "true" });
   const place = (): void => {
     const trajectory = selected(model.state);
-    const first = trajectory && model.state.mode !== "target" ? limiting(trajectory)[0] : undefined;
+    const first = trajectory && model.state.mode !== "target" && !model.state.skin ? limiting(trajectory)[0] : undefined;
     label.hidden = !first;
     if (!first) return;
     const said = `${first.structure} ${mm(first.distance_mm)}`;
@@ -192,9 +206,9 @@ function offer(menu: HTMLElement, touched: Touched | null, { state }: Model, act
     const structure = structureNamed(opened, name);
     return h("div", {},
       h("strong", {}, name), h("span", { class: "quiet" }, ` ${words(structure?.kind ?? "")}`),
-      ...targetsFor(opened, name).map((target) =>
-        h("button", { type: "button", onclick: () => act(() => actions.aim(target)) }, `Aim at the ${targetName(target)}`)),
-      h("button", { type: "button", onclick: () => act(() => actions.show(name, { visible: false })) }, "Hide"));
+      ...(state.locked ? [] : targetsFor(opened, name)).map((target) =>
+        h("button", { type: "button", onclick: () => act(() => actions.planning.aim(target)) }, `Aim at the ${targetName(target)}`)),
+      h("button", { type: "button", onclick: () => act(() => actions.cases.show(name, { visible: false })) }, "Hide"));
   });
   fill(menu, ...entries, h("button", { type: "button", onclick: () => act(() => undefined) }, "Close"));
   menu.style.left = `${touched.x + 8}px`;

@@ -18,7 +18,7 @@ export function start(model: Model, actions: Actions): HTMLElement {
     (state) => fill(
       samples,
       ...state.samples.map(({ name, title }) =>
-        card(title, `sample “${name}”, synthetic`, () => void actions.openSample(name)),
+        card(title, `sample “${name}”, synthetic`, () => void actions.cases.openSample(name)),
       ),
       state.samples.length === 0 && h("p", { class: "quiet" }, state.link === "online" ? "none" : "waiting for the service …"),
     ),
@@ -28,8 +28,8 @@ export function start(model: Model, actions: Actions): HTMLElement {
     (state) => fill(
       stored,
       ...state.cases.map((one) =>
-        card(one.name, `${one.structures} structures, handed in ${one.created.slice(0, 16).replace("T", " ")}`,
-          () => void actions.openStored(one.case_id)),
+        card(one.name, `${one.structures} ${one.structures === 1 ? "structure" : "structures"}, handed in ${one.created.slice(0, 16).replace("T", " ")}`,
+          () => void actions.cases.openStored(one.case_id)),
       ),
       state.cases.length === 0 && h("p", { class: "quiet" }, "none yet"),
     ),
@@ -38,7 +38,7 @@ export function start(model: Model, actions: Actions): HTMLElement {
     fill(form);
     try {
       const bundle = await bundleOf(given);
-      if (bundle.document !== null) await actions.openBundle(bundle.document, bundle.files);
+      if (bundle.document !== null) await actions.cases.openBundle(bundle.document, bundle.files);
       else if (bundle.files.size > 0) form.append(missingForm(bundle, actions));
       else throw new Error("there is no case.json and no mesh (PLY, STL, OBJ, OFF, GLB, VTP, VTK) among these files");
     } catch (error) {
@@ -99,7 +99,7 @@ function missingForm(bundle: Bundle, actions: Actions): HTMLElement {
       onsubmit: (event: Event) => {
         event.preventDefault();
         const frame = { name: name.value, system: system.value, units: units.value };
-        void actions.openBundle(documentFor(meshes, frame), bundle.files);
+        void actions.cases.openBundle(documentFor(meshes, frame), bundle.files);
       },
     },
     h("h2", {}, "These meshes came without case.json"),

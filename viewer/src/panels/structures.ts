@@ -49,15 +49,15 @@ function groupOf(
   const all = h("input", {
     type: "checkbox", checked: true, "aria-label": `show ${group}`,
     onchange: () => {
-      for (const { name } of members) actions.show(name, { visible: all.checked });
+      for (const { name } of members) actions.cases.show(name, { visible: all.checked });
       for (const box of list.querySelectorAll<HTMLInputElement>("input[type=checkbox]")) box.checked = all.checked;
     },
   });
   const list = h("ul", {}, ...rows);
   return h(
-    "details", { open: members.length <= 8 },
-    h("summary", {}, all, ` ${group} `, h("span", { class: "quiet" }, String(members.length))),
-    list,
+    "div", { class: "kind" }, all,
+    h("details", { open: members.length <= 8 },
+      h("summary", {}, `${group} `, h("span", { class: "quiet" }, String(members.length))), list),
   );
 }
 
@@ -68,31 +68,26 @@ function row(structure: Structure, state: State, actions: Actions): HTMLElement 
   colour.style.background = lookOf(kind).colour;
   const visible = h("input", {
     type: "checkbox", checked: shown?.visible ?? true, "aria-label": `show ${name}`,
-    onchange: () => actions.show(name, { visible: visible.checked }),
+    onchange: () => actions.cases.show(name, { visible: visible.checked }),
   });
   const opacity = h("input", {
     type: "range", min: 0.05, max: 1, step: 0.05, value: shown?.opacity ?? 1,
     "aria-label": `opacity of ${name}`,
-    oninput: () => actions.show(name, { opacity: Number(opacity.value) }),
+    oninput: () => actions.cases.show(name, { opacity: Number(opacity.value) }),
   });
   const said = remarks(structure, state);
   return h(
     "li", {},
-    h("div", { class: "row" }, visible, colour, h("span", { class: "name", title: `${name}, ${words(kind)}` }, name), derivedTag(structure, state), opacity),
+    h("div", { class: "row" }, visible, colour, h("span", { class: "name", title: `${name}, ${words(kind)}` }, name), opacity),
     said.length > 0 && h("ul", { class: "remarks" }, ...said.map((line) => h("li", {}, line))),
   );
 }
 
-/** Says of a derived structure that it is, how sure, and what is done about it. */
-function derivedTag({ name, confidence, widened_mm: widened }: Structure, { opened }: State): HTMLElement {
-  if (!opened || !isDerived(opened, name)) return h("span", {});
-  const title = `not segmented but derived from other structures; ${widened ?? 0} mm more are kept from it`;
-  return h("span", { class: "derived", title }, `derived ${(confidence ?? 0).toFixed(2)}`);
-}
-
-function remarks(structure: Structure, { undrawn }: State): readonly string[] {
+function remarks(structure: Structure, { undrawn, opened }: State): readonly string[] {
   const missing = undrawn.get(structure.name);
+  const derived = opened !== null && isDerived(opened, structure.name);
   return [
+    ...(derived ? [`derived, confidence ${(structure.confidence ?? 0).toFixed(2)}: ${structure.widened_mm ?? 0} mm more are kept from it`] : []),
     ...(missing ? [`✕ not drawn: ${missing}`] : []),
     ...(structure.problems ?? []).map(({ message }) => `▲ ${message}`),
   ];

@@ -2,7 +2,7 @@
 
 import {
   AmbientLight, Box3, Color, DirectionalLight, Group, HemisphereLight, type Material,
-  type Mesh as Body, Object3D, PerspectiveCamera, Plane, Raycaster, Scene as Graph, Sphere,
+  type InstancedMesh, type Mesh as Body, Object3D, PerspectiveCamera, Plane, Raycaster, Scene as Graph, Sphere,
   Vector2, Vector3, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -50,7 +50,10 @@ export class SceneView {
   frames = 0;
   onTouch: (touched: Touched | null) => void = () => undefined;
   onFrame: () => void = () => undefined;
+  /** Called with which disc of the overlay was touched, and where in the scene, px. */
+  onOverlay: (index: number, x: number, y: number) => void = () => undefined;
 
+  private overlay: InstancedMesh | null = null;
   private readonly renderer: WebGLRenderer;
   private readonly graph = new Graph();
   private readonly bodies = new Map<string, Body>();
@@ -170,6 +173,19 @@ export class SceneView {
     }
     for (const [one, look] of drawn) this.needles.add(needle(one, look));
     for (const limit of limits) this.needles.add(whisker(limit));
+    this.redraw();
+  }
+
+  /** Lay discs over the skin, in place of those before, and look at all of them from the back. */
+  setOverlay(discs: InstancedMesh | null): void {
+    if (this.overlay) this.remove(this.overlay);
+    this.overlay = discs;
+    if (discs && discs.count > 0) {
+      this.add(discs);
+      discs.computeBoundingSphere();
+      const { center, radius } = discs.boundingSphere ?? new Sphere();
+      this.look(center, STANDPOINTS.back, radius);
+    }
     this.redraw();
   }
 
@@ -297,6 +313,11 @@ export class SceneView {
       .filter(({ point }) => !this.clip || this.clip.distanceToPoint(point) >= 0);
     const first = hits[0];
     const box = this.canvas.getBoundingClientRect();
+    const disc = this.overlay && this.rayAt(event.clientX, event.clientY).intersectObject(this.overlay)[0];
+    if (disc?.instanceId !== undefined) {
+      this.onOverlay(disc.instanceId, event.clientX - box.left, event.clientY - box.top);
+      return;
+    }
     this.onTouch(
       first
         ? {
