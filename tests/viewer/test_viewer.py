@@ -6,6 +6,7 @@ The tests share one page and one plan, since a browser without a graphics card i
 import base64
 import io
 import json
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 
 AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+WAIT_MS = 240_000.0
 
 
 def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the page answers
@@ -91,7 +95,7 @@ def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
 
 def test_a_click_on_a_screw_offers_it_as_target(case: Page) -> None:
     screw = "s.opened.screws.findIndex(t => t.structure === 'screw_L3_L')"
-    at = handle(case, f"opened.screws.{state(case, screw)}.head_mm")
+    at = handle(case, f"opened.screws[{state(case, screw)}].head_mm")
     case.mouse.click(at["x"], at["y"])
     case.get_by_role("button", name="Aim at the bone beside the tip of screw_L3_L").click()
     assert state(case, "s.target") == {"type": "screw_tip", "screw": "screw_L3_L"}
@@ -211,7 +215,9 @@ def test_what_metal_hides_and_what_the_c_arm_reaches_is_said_of_every_view(plann
     for view in state(planned, "s.plan.trajectories.find(t => t.rank === s.rank).views"):
         planned.locator(f"button[data-role={view['role']}]").click()
         said = planned.locator(".convention")
-        expect(said).to_contain_text(f"metal hides {round(100 * view['hardware_overlap'])} %")
+        expect(said).to_contain_text(
+            f"metal hides {math.floor(100 * view['hardware_overlap'] + 0.5)} %"
+        )
         expect(said).to_contain_text(" in reach of" if view["reachable"] else "out of reach of")
         expect(said).to_contain_text("RAO 100° to LAO 100°")
     roles = {view["role"] for view in state(planned, "s.plan.trajectories[0].views")}
@@ -251,6 +257,7 @@ def test_a_drawn_path_and_the_lock_stay_in_the_address(planned: Page, chromium: 
     for name in ("Move the target", "Draw a path", "Plan"):
         expect(planned.get_by_role("button", name=name, exact=True)).to_be_disabled()
     again = chromium.new_page(viewport={"width": 800, "height": 300}, bypass_csp=True)
+    again.set_default_timeout(WAIT_MS)
     again.goto(planned.url)
     again.wait_for_function("trocar.model.state.locked && trocar.model.state.compared === 1")
     assert state(again, "[s.rank, s.drawn]") == state(planned, "[s.rank, s.drawn]")

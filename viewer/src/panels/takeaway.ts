@@ -33,7 +33,7 @@ export function takeaway(model: Model, actions: Actions, scene: SceneView): HTML
 }
 
 function ofThePlan(state: State, actions: Actions): readonly HTMLElement[] {
-  const { planId, plan, session, rank } = state;
+  const { planId, plan, session, sessionId, rank } = state;
   const drawn = rank === 0 ? selected(state) : null;
   const given = (value: unknown, name: string): (() => Promise<void>) => async () =>
     saveAs(new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }), name);
@@ -46,7 +46,10 @@ function ofThePlan(state: State, actions: Actions): readonly HTMLElement[] {
       ...FILES.map(([file, text, name]) =>
         saving(text, fetched(ofPlan(planId, file).replace(/\/$/, ""), name), actions)),
     ] : []),
-    ...(session ? [saving("Session (JSON)", given(session, "session.json"), actions)] : []),
+    ...(session && sessionId ? [
+      saving("Sheets of the session (PDF)", fetched(ofPlan(sessionId, "sheet.pdf"), "session.pdf"), actions),
+      saving("Session (JSON)", given(session, "session.json"), actions),
+    ] : []),
     ...(drawn ? [saving("Drawn path (JSON)", given(drawn, "path.json"), actions)] : []),
   ];
 }
