@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from api.viewer_files import built_viewer
 
 START_S = 300.0
-WAIT_MS = 60_000.0
+WAIT_MS = 240_000.0
 # Pictures are drawn in software, and the browser asks nobody but the service.
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",

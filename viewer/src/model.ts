@@ -56,6 +56,8 @@ export interface State {
   readonly session: Session | null;
   readonly sessionId: string | null;
   readonly sessionAt: number;
+  /** What the session's plans, in their order, were asked for. */
+  readonly sessionTargets: readonly Target[];
   readonly planId: string | null;
   readonly plan: Plan | null;
   /** What the plan was asked for; a plan itself does not say. */
@@ -105,7 +107,7 @@ export const nothing: State = {
   needles: [], cArms: [], target: null,
   approaches: new Set(USUAL), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
   defaultPolicy: {}, policy: {}, alsoTargets: [],
-  planningSince: null, pending: null, progress: null, session: null, sessionId: null, sessionAt: 0, planId: null, plan: null, planned: null, rank: null, compared: null,
+  planningSince: null, pending: null, progress: null, session: null, sessionId: null, sessionAt: 0, sessionTargets: [], planId: null, plan: null, planned: null, rank: null, compared: null,
   drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [], locked: false,
   skin: null, mapping: false, profile: null, depthMm: 0,
   angles: { primary_deg: 0, secondary_deg: 0 },

@@ -10,7 +10,8 @@ export interface Address {
   /** Which target of a session. */
   readonly at: number;
   readonly target: Target | null;
-  readonly also: readonly Target[];
+  /** All targets of a session. */
+  readonly targets: readonly Target[];
   readonly rank: number;
   readonly compared: number | null;
   readonly drawn: Sketch | null;
@@ -31,7 +32,7 @@ export function readAddress(hash: string): Address {
   const number = (name: string): number | null => (parts.has(name) ? Number(parts.get(name)) : null);
   return {
     caseId: parts.get("case"), planId: parts.get("plan"), at: number("at") ?? 0,
-    target: json<Target>("target"), also: json<readonly Target[]>("also") ?? [],
+    target: json<Target>("target"), targets: json<readonly Target[]>("targets") ?? [],
     rank: number("rank") ?? 1, compared: number("compared"), drawn: json<Sketch>("drawn"),
     needle: parts.get("needle"), locked: parts.has("locked"),
   };
@@ -52,14 +53,14 @@ export function keepAddress(model: Model): void {
 }
 
 function writtenAddress(state: State): string {
-  const { opened, session, sessionId, sessionAt, plan, planned, rank, compared, locked, alsoTargets } = state;
+  const { opened, session, sessionId, sessionAt, plan, planned, rank, compared, locked } = state;
   const planId = session ? sessionId : state.planId;
   const parts = new URLSearchParams();
   if (!opened) return "";
   parts.set("case", opened.case_id);
   if (plan && planId) parts.set("plan", planId);
   if (session) parts.set("at", String(sessionAt));
-  if (session) parts.set("also", JSON.stringify(alsoTargets));
+  if (session) parts.set("targets", JSON.stringify(state.sessionTargets));
   if (plan && planned) parts.set("target", JSON.stringify(planned));
   if (selected(state) && rank !== null) parts.set("rank", String(rank));
   if (compared !== null) parts.set("compared", String(compared));

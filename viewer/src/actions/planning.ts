@@ -54,12 +54,11 @@ export class Planning {
   }
 
   /** Show the plan that an address names. */
-  async restore({ planId, target, also, at, rank }: Address): Promise<void> {
+  async restore({ planId, target, targets, at, rank }: Address): Promise<void> {
     if (!planId) return;
     await this.desk.attempt(async () => {
-      const targets = target ? [target, ...also.filter((one) => !sameTarget(one, target))] : [];
-      this.desk.model.set({ alsoTargets: also });
-      this.show(await this.made(planId), targets, at, rank);
+      this.desk.model.set({ alsoTargets: targets.slice(1) });
+      this.show(await this.made(planId), targets.length > 0 || !target ? targets : [target], at, rank);
     });
   }
 
@@ -89,24 +88,21 @@ export class Planning {
     if (answer.schema === "trocar/plan/1") {
       this.desk.model.set({
         ...anew, plan: answer, planId, planned: targets[0] ?? null,
-        session: null, sessionId: null, sessionAt: 0,
+        session: null, sessionId: null, sessionAt: 0, sessionTargets: [],
       });
       this.looking.select(known(answer, rank ?? 1));
       return;
     }
-    this.sessionTargets = targets;
-    this.desk.model.set({ ...anew, session: answer, sessionId: planId });
+    this.desk.model.set({ ...anew, session: answer, sessionId: planId, sessionTargets: targets });
     this.lookAt(at, rank);
   }
 
-  private sessionTargets: readonly Target[] = [];
-
   /** Look at one target of a session: at what was chosen of its plan, or at another rank. */
   lookAt(at: number, rank: number | null = null): void {
-    const { session } = this.state;
+    const { session, sessionTargets } = this.state;
     const one = session?.targets[at];
     if (!one) return;
-    const planned = this.sessionTargets[at] ?? null;
+    const planned = sessionTargets[at] ?? null;
     this.desk.model.set({ sessionAt: at, plan: one.plan, planId: null, planned, drawn: null, compared: null });
     this.looking.select(known(one.plan, rank) ?? one.chosen_ranks[0] ?? null);
     if (planned) void this.desk.attempt(() => this.ownPlan(planned, one.plan));
