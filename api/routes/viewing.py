@@ -1,13 +1,12 @@
 """What a reader looks at beside plans: the skin by its best margins, a drawn path's picture."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
 from api.bodies import JSON, read_json_object
 from api.fluoro import DrawnFluoroDocument, fluoro_of_drawn
 from api.openapi import json_body, problems
 from api.schemas import checked
-from api.service import owner_of, service_of
+from api.service import case_of, service_of
 from api.skin_maps import SKIN_MAP, SkinMapDocument, skin_map_of
 from api.targets import require_target
 
@@ -26,11 +25,11 @@ router = APIRouter(prefix="/v1/cases", tags=["viewing"])
 async def skin_map(request: Request, case_id: str) -> Response:
     """Try paths from all over the skin; every margin is that of the path it comes with."""
     service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    stored = await case_of(request, case_id)
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(SkinMapDocument, document)
     require_target(asked.target, stored.description["structures"])
-    folder = service.store.folder_of(case_id)
+    folder = await service.folder_of(case_id)
     found = await service.workers.run(case_id, skin_map_of, folder, asked)
     return Response(found, media_type=JSON)
 
@@ -48,11 +47,11 @@ async def skin_map(request: Request, case_id: str) -> Response:
 async def drawn_fluoro(request: Request, case_id: str) -> Response:
     """Return a drawn path as X-rays would show it."""
     service = service_of(request)
-    stored = await run_in_threadpool(service.store.case, case_id, owner_of(request))
+    stored = await case_of(request, case_id)
     document = await read_json_object(request, service.settings.max_request_bytes)
     asked = checked(DrawnFluoroDocument, document)
     if asked.target is not None:
         require_target(asked.target, stored.description["structures"])
-    folder = service.store.folder_of(case_id)
+    folder = await service.folder_of(case_id)
     png = await service.workers.run(case_id, fluoro_of_drawn, folder, asked)
     return Response(png, media_type="image/png")

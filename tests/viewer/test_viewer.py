@@ -252,48 +252,6 @@ def test_the_skin_is_coloured_by_margins_and_a_touched_place_draws_its_path(plan
     expect(planned.locator(".comparison")).to_contain_text("Against the drawn path, no. 1 has")
 
 
-def test_a_drawn_path_and_the_lock_stay_in_the_address(planned: Page, chromium: Browser) -> None:
-    planned.keyboard.press("k")
-    for name in ("Move the target", "Draw a path", "Plan"):
-        expect(planned.get_by_role("button", name=name, exact=True)).to_be_disabled()
-    again = chromium.new_page(viewport={"width": 800, "height": 300}, bypass_csp=True)
-    again.set_default_timeout(WAIT_MS)
-    again.goto(planned.url)
-    again.wait_for_function("trocar.model.state.locked && trocar.model.state.compared === 1")
-    assert state(again, "[s.rank, s.drawn]") == state(planned, "[s.rank, s.drawn]")
-    again.close()
-    planned.keyboard.press("k")
-    planned.get_by_role("button", name="compare no. 1").click()
-
-
-def test_a_margin_can_be_changed_and_counts_at_once(planned: Page) -> None:
-    largest = "Math.max(...s.skin.places.map(p => p.margin_mm ?? -Infinity))"
-    before = state(planned, largest)
-    planned.get_by_label("limit of screw, mm").fill("3")
-    planned.get_by_label("limit of screw, mm").press("Tab")
-    assert state(planned, "s.policy.screw") == {"hard_mm": 3, "preferred_mm": 1}
-    assert state(planned, "s.skin") is None, "the map was of another question"
-    planned.get_by_role("button", name="Skin map").click()
-    planned.wait_for_function("trocar.model.state.skin !== null")
-    assert state(planned, largest) < before
-    planned.get_by_role("button", name="default margins for screw").click()
-    assert state(planned, "s.policy") == {}
-
-
-def test_several_targets_are_planned_together_and_each_is_shown(planned: Page) -> None:
-    alone = state(planned, "s.plan.trajectories")
-    planned.get_by_role("button", name="Add to the session").click()
-    planned.get_by_label("Target", exact=True).select_option("anterior third of L4")
-    planned.get_by_role("button", name="Plan 2 targets").click()
-    planned.wait_for_function("trocar.model.state.session !== null")
-    session = planned.get_by_role("region", name="Session")
-    expect(session).to_contain_text("a needle for every target")
-    session.get_by_role("button", name="anterior third of L3").click()
-    assert state(planned, "s.plan.trajectories") == alone
-    expect(planned.get_by_text(re.compile("Cement: aim at"))).to_be_visible()
-    planned.wait_for_function("trocar.model.state.planId !== null")
-
-
 def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
     before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
     again = chromium.new_page()
