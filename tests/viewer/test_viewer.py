@@ -3,14 +3,11 @@
 The tests share one page and one plan, since a browser without a graphics card is slow.
 """
 
-import base64
-import io
 import json
 import math
 import re
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
@@ -18,34 +15,25 @@ from playwright.sync_api import Browser, Page, expect
 
 from api.keys import FILE, KeyRing
 from api.samples import sample_case
+from tests.viewer.steps import (
+    ON_SCREEN,
+    WAIT_MS,
+    assert_nothing_breaks_wcag_aa,
+    drop,
+    handle,
+    state,
+    taken,
+    zipped,
+)
 
 if TYPE_CHECKING:
     from tests.viewer.conftest import Service
-
-
-AXE = Path(__file__).parents[2] / "viewer" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-WAIT_MS = 240_000.0
-
-
-def state(page: Page, expression: str) -> Any:  # noqa: ANN401  whatever the page answers
-    return page.evaluate(f"(s => {expression})(trocar.model.state)")
 
 
 def test_the_start_page_offers_samples_and_says_what_it_is_not(page: Page) -> None:
     expect(page.get_by_text("Research use only. Not a medical device.")).to_be_visible()
     expect(page.get_by_role("button", name="Loose left T8 screw")).to_be_visible()
     assert_nothing_breaks_wcag_aa(page)
-
-
-def assert_nothing_breaks_wcag_aa(page: Page) -> None:
-    """Check every rule of WCAG 2.1 AA that a program can check, with axe-core."""
-    if not page.evaluate("'axe' in window"):
-        page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })")
-    assert not [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
-    assert len(found["passes"]) > 10
 
 
 def test_a_bad_file_is_refused_with_the_field_and_the_reason(page: Page, tmp_path: Path) -> None:
@@ -252,6 +240,48 @@ def test_the_skin_is_coloured_by_margins_and_a_touched_place_draws_its_path(plan
     expect(planned.locator(".comparison")).to_contain_text("Against the drawn path, no. 1 has")
 
 
+def test_a_drawn_path_and_the_lock_stay_in_the_address(planned: Page, chromium: Browser) -> None:
+    planned.keyboard.press("k")
+    for name in ("Move the target", "Draw a path", "Plan"):
+        expect(planned.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    again = chromium.new_page(viewport={"width": 800, "height": 300}, bypass_csp=True)
+    again.set_default_timeout(WAIT_MS)
+    again.goto(planned.url)
+    again.wait_for_function("trocar.model.state.locked && trocar.model.state.compared === 1")
+    assert state(again, "[s.rank, s.drawn]") == state(planned, "[s.rank, s.drawn]")
+    again.close()
+    planned.keyboard.press("k")
+    planned.get_by_role("button", name="compare no. 1").click()
+
+
+def test_a_margin_can_be_changed_and_counts_at_once(planned: Page) -> None:
+    largest = "Math.max(...s.skin.places.map(p => p.margin_mm ?? -Infinity))"
+    before = state(planned, largest)
+    planned.get_by_label("limit of screw, mm").fill("3")
+    planned.get_by_label("limit of screw, mm").press("Tab")
+    assert state(planned, "s.policy.screw") == {"hard_mm": 3, "preferred_mm": 1}
+    assert state(planned, "s.skin") is None, "the map was of another question"
+    planned.get_by_role("button", name="Skin map").click()
+    planned.wait_for_function("trocar.model.state.skin !== null")
+    assert state(planned, largest) < before
+    planned.get_by_role("button", name="default margins for screw").click()
+    assert state(planned, "s.policy") == {}
+
+
+def test_several_targets_are_planned_together_and_each_is_shown(planned: Page) -> None:
+    alone = state(planned, "s.plan.trajectories")
+    planned.get_by_role("button", name="Add to the session").click()
+    planned.get_by_label("Target", exact=True).select_option("anterior third of L4")
+    planned.get_by_role("button", name="Plan 2 targets").click()
+    planned.wait_for_function("trocar.model.state.session !== null")
+    session = planned.get_by_role("region", name="Session")
+    expect(session).to_contain_text("a needle for every target")
+    session.get_by_role("button", name="anterior third of L3").click()
+    assert state(planned, "s.plan.trajectories") == alone
+    expect(planned.get_by_text(re.compile("Cement: aim at"))).to_be_visible()
+    planned.wait_for_function("trocar.model.state.planId !== null")
+
+
 def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
     before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
     again = chromium.new_page()
@@ -265,13 +295,6 @@ def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser)
     again.close()
 
 
-def taken(page: Page, name: str) -> bytes:
-    """Return the file that a button of Take away gives."""
-    with page.expect_download() as waited:
-        page.get_by_role("button", name=name).click()
-    return Path(waited.value.path()).read_bytes()
-
-
 def test_all_that_is_offered_can_be_taken_away(planned: Page) -> None:
     planned.keyboard.press("1")
     plan = json.loads(taken(planned, "Plan (JSON)"))
@@ -281,20 +304,6 @@ def test_all_that_is_offered_can_be_taken_away(planned: Page) -> None:
     assert taken(planned, "3D scene (GLB)").startswith(b"glTF")
     for picture in ("This view (PNG)", "Preview (PNG)"):
         assert taken(planned, picture).startswith(b"\x89PNG")
-
-
-# Where in the window a point of the patient is.
-ON_SCREEN = (
-    "p => { const box = trocar.scene.canvas.getBoundingClientRect();"
-    " const at = trocar.scene.onScreen(trocar.scene.camera.position.clone().set(...p));"
-    " return { x: at.x + box.left, y: at.y + box.top } }"
-)
-
-
-def handle(page: Page, place: str) -> dict[str, float]:
-    """Return where in the window a place of the model is."""
-    where: dict[str, float] = page.evaluate(ON_SCREEN, state(page, f"s.{place}"))
-    return where
 
 
 def test_a_dragged_target_is_followed_by_a_path(planned: Page) -> None:
@@ -375,27 +384,3 @@ def test_a_service_that_comes_back_with_keys_and_without_the_case_asks_for_both(
     expect(case.get_by_role("alert")).to_have_count(0)
     refused = httpx2.get(f"{service.address}/v1/cases")
     assert refused.status_code == 401, "the key is asked for, and the viewer shows it"
-
-
-def zipped(*names: str) -> bytes:
-    """Return the sample case with only these structures, in a folder in a zip file."""
-    folder = sample_case("lumbar-fracture")
-    document = json.loads((folder / "case.json").read_text())
-    document["structures"] = [row for row in document["structures"] if row["name"] in names]
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
-        archive.writestr("dropped/case.json", json.dumps(document))
-        for row in document["structures"]:
-            archive.write(folder / row["file"], f"dropped/{row['file']}")
-    return written.getvalue()
-
-
-def drop(page: Page, name: str, data: bytes) -> None:
-    """Drop a file on the page, as from a file manager."""
-    transfer = page.evaluate_handle(
-        "([name, text]) => { const t = new DataTransfer();"
-        " const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));"
-        " t.items.add(new File([bytes], name)); return t }",
-        [name, base64.b64encode(data).decode()],
-    )
-    page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})
