@@ -268,20 +268,6 @@ def test_a_margin_can_be_changed_and_counts_at_once(planned: Page) -> None:
     assert state(planned, "s.policy") == {}
 
 
-def test_several_targets_are_planned_together_and_each_is_shown(planned: Page) -> None:
-    alone = state(planned, "s.plan.trajectories")
-    planned.get_by_role("button", name="Add to the session").click()
-    planned.get_by_label("Target", exact=True).select_option("anterior third of L4")
-    planned.get_by_role("button", name="Plan 2 targets").click()
-    planned.wait_for_function("trocar.model.state.session !== null")
-    session = planned.get_by_role("region", name="Session")
-    expect(session).to_contain_text("a needle for every target")
-    session.get_by_role("button", name="anterior third of L3").click()
-    assert state(planned, "s.plan.trajectories") == alone
-    expect(planned.get_by_text(re.compile("Cement: aim at"))).to_be_visible()
-    planned.wait_for_function("trocar.model.state.planId !== null")
-
-
 def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
     before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
     again = chromium.new_page()
