@@ -168,7 +168,10 @@ def _stepped(
     design = np.stack([*slopes, 2.0 * along], axis=1)
     trust = cloud.weights * np.minimum(1.0, met.weights / own.weights)
     weighted = design * trust[:, None]
-    change = np.linalg.solve(weighted.T @ design, -weighted.T @ residual)
+    try:
+        change = np.linalg.solve(weighted.T @ design, -weighted.T @ residual)
+    except np.linalg.LinAlgError:
+        return plane  # too few faces to tell a tilt from a shift
     turned = unit(normal + change[:2] @ across)
     return np.append(turned, offset + change[2])
 

@@ -2,6 +2,7 @@
 
 import math
 
+from geometry._kernels import FAR
 from planner.anatomy.model import Unavailable
 from planner.approach import Gate
 from planner.case import Side
@@ -40,7 +41,10 @@ def certificate(
     """
     if needle.curved is not None:
         tolerance_mm = max(tolerance_mm, TOLERANCE_MM)
-    upper = max(result.upper_bound_mm - needle.radius_mm, best_mm if best_mm is not None else -1e9)
+    empty = result.upper_bound_mm <= -FAR / 2.0
+    upper = _no_path_mm(gate, needle) if empty else result.upper_bound_mm - needle.radius_mm
+    if best_mm is not None:
+        upper = max(upper, best_mm)
     status = Status.STOPPED
     if upper < 0.0:
         status = Status.INFEASIBLE
@@ -51,7 +55,11 @@ def certificate(
         approach=gate.approach, side=gate.side, needle=needle.name, status=status,
         best_margin_mm=best_mm, upper_bound_mm=upper, tolerance_mm=tolerance_mm,
         limiting_structures=limiting, boxes_examined=result.boxes_examined,
-        statement=_stated(gate, needle, status, (best_mm, upper), limiting),
+        statement=(
+            f"No {gate.approach} path on the {gate.side} with {needle.name}: no line through its "
+            "window and within its cone reaches the target within the needle's length."
+            if empty else _stated(gate, needle, status, (best_mm, upper), limiting)
+        ),
     )  # fmt: skip
 
 

@@ -104,7 +104,10 @@ def test_a_place_that_no_needle_reaches_is_an_answer_and_no_failure(
     assert reply.status_code == 200, reply.text
     assert reply.json()["outcome"] == "no_safe_path"
     assert reply.json()["trajectories"] == []
-    assert {one["status"] for one in reply.json()["certificates"]} == {"infeasible"}
+    for certificate in reply.json()["certificates"]:
+        assert certificate["status"] == "infeasible"
+        assert "no line through its window" in certificate["statement"]
+        assert -2.0 < certificate["upper_bound_mm"] < 0.0
 
 
 class Failing:

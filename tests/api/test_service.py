@@ -372,7 +372,8 @@ def test_the_description_of_the_service_covers_every_route(client: TestClient) -
     assert set(paths) == {
         "/v1/blobs/{sha256}", "/v1/cases", "/v1/cases/{case_id}", "/v1/cases/{case_id}/evaluate",
         "/v1/cases/{case_id}/levels/{level}.png", "/v1/cases/{case_id}/plans",
-        "/v1/cases/{case_id}/profile",
+        "/v1/cases/{case_id}/fluoro.png", "/v1/cases/{case_id}/profile",
+        "/v1/cases/{case_id}/skin-map",
         "/v1/cases/{case_id}/structures/{name}.{mesh_format}", "/v1/plan", "/v1/plans/{plan_id}",
         "/v1/plans/{plan_id}/events", "/v1/plans/{plan_id}/markups.mrk.json",
         "/v1/plans/{plan_id}/preview.png", "/v1/plans/{plan_id}/proof",

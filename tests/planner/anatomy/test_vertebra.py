@@ -233,3 +233,10 @@ def test_what_is_no_vertebra_is_refused_with_a_reason() -> None:
         found = vertebra_anatomy(Structure(name="no bone", kind=Kind.VERTEBRA, mesh=mesh))
         assert isinstance(found, Unavailable)
         assert len(found.reason) > 20
+
+
+def test_four_faces_are_no_vertebra() -> None:
+    corners = np.array([[0.0, 0.0, 0.0], [30.0, 0.0, 0.0], [0.0, 30.0, 0.0], [0.0, 0.0, 30.0]])
+    mesh = triangle_mesh(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+    bone = Structure(name="L2", kind=Kind.VERTEBRA, level="L2", mesh=mesh)
+    assert isinstance(vertebra_anatomy(bone), Unavailable)
