@@ -70,7 +70,8 @@ def test_a_step_that_is_too_fine_is_refused_by_its_field(
 
 def page_of(monkeypatch: pytest.MonkeyPatch, folder: Path | None) -> httpx2.Response:
     monkeypatch.setattr(viewer, "built_viewer", lambda: folder)
-    return TestClient(create_app(), "http://127.0.0.1").get("/")
+    with TestClient(create_app(), "http://127.0.0.1") as opened:
+        return opened.get("/")
 
 
 def test_the_page_is_the_built_viewer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
