@@ -83,6 +83,8 @@ def blocked_lines(vertices, faces, closed, points, frame, half, out):
                     start, stop = _cut(-half, half, way * ux, way * p)
                     start, stop = _cut(start, stop, way * vx, way * q)
                     start, stop = _cut(start, stop, way * wx, way * r)
+                    if start > stop:
+                        continue
                     first = max(left, math.ceil((start + half) / cell - 0.5))
                     last = min(right, math.floor((stop + half) / cell - 0.5))
                     for column in range(first, last + 1):

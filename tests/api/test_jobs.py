@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def settled(folder: Path, answers: list[str | Exception]) -> StoredPlan:
         return done
 
     try:
-        return asyncio.run(work())
+        with ThreadPoolExecutor(1) as apart:  # whatever loop runs in this thread already
+            return apart.submit(asyncio.run, work()).result()
     finally:
         database.close()
 
