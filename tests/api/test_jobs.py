@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +151,7 @@ def settled(folder: Path, answers: list[str | Exception]) -> StoredPlan:
         return done
 
     try:
-        with ThreadPoolExecutor(1) as apart:  # whatever loop runs in this thread already
-            return apart.submit(asyncio.run, work()).result()
+        return asyncio.run(work())
     finally:
         database.close()
 

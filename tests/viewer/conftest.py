@@ -65,7 +65,7 @@ class Service:
             self.process = None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Return a browser, or skip with what is missing."""
     if built_viewer() is None:
@@ -80,7 +80,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Return a running service."""
     with socket.socket() as probe:
@@ -94,7 +94,7 @@ def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
         running.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(chromium: Browser, service: Service) -> Iterator[Page]:
     """Return the viewer's page, on which nothing may go wrong unseen."""
     # Waiting for an expression evaluates it in the page, which the page's own policy forbids.
@@ -111,7 +111,7 @@ def page(chromium: Browser, service: Service) -> Iterator[Page]:
     assert not mistakes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def case(page: Page) -> Page:
     """Return the page with the sample case open and all of it drawn."""
     page.get_by_role("button", name="L3 fracture").click()
@@ -121,7 +121,7 @@ def case(page: Page) -> Page:
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def planned(case: Page) -> Page:
     """Return the page with a plan for one class that has a path and one that is closed."""
     case.get_by_label("Target", exact=True).select_option("anterior third of L3")
