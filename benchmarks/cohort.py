@@ -1,71 +1,107 @@
-"""A cohort's engine on dask workers of this machine, over TCP, and one of them lost half-way.
+"""A cohort's real plans on dask workers of this machine, over TCP, one of them lost half-way.
 
-What is measured is the engine, so its work is arithmetic of a known length and not plans: how long
-these take is in the report of every cohort.
+A piece of work draws a spine of ``bilateral-t4-l5`` and plans the straight ways of one needle into
+its body: small pieces, so that eight workers have several each and a run ends in minutes. How long
+whole spines take, with all targets and needles, is in the report of every cohort.
 """
 
 import os
 import resource
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.report import Cell, Section, Table
 from benchmarks.timing import FULL, Pace
 from cohort.engines import engine_named
+from cohort.spec import BUILT_IN, GAUGES, Spec
+from cohort.work import plan_record
+from phantom.recipe import build_case
+from planner.planning import plan
+from planner.prepared import PreparedCase
+from planner.request import Approach
 
 WORKERS = (1, 2, 4, 8)
-WORK_S = 0.25
+SPEC = replace(BUILT_IN["bilateral-t4-l5"], copies=2)
+KILLED = "2, one killed half-way"
 
 
-def arithmetic(_: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Use a quarter of a core-second."""
+def one_plan(fields: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Draw a spine and plan its first target with one needle, through the pedicles."""
     begun = time.process_time()
-    while time.process_time() - begun < WORK_S:
-        sum(range(10_000))
-    return {"number": number, "pid": os.getpid()}
+    cohort = Spec(**fields)
+    patient = cohort.patient(number)
+    target = cohort.targets(patient)[0]
+    request = replace(target.request, needles=GAUGES[:1], approaches=(Approach.TRANSPEDICULAR,))
+    made = plan(PreparedCase(build_case(patient.recipe).case), request)
+    return {
+        "number": number, "pid": os.getpid(), "plan": plan_record(made),
+        "core_s": time.process_time() - begun,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run of the engine brought.
+
+    Attributes:
+        records: Of its pieces, as they came.
+        wall_s: From the start of the workers to the last record.
+        first_s: To the first.
+        core_s: Core-seconds of this process and of all that it started.
+    """
+
+    records: Sequence[dict[str, Any]]
+    wall_s: float
+    first_s: float
+    core_s: float
+
+    def row(self, count: int, alone: "Run") -> tuple[Cell, ...]:
+        """Return the run's cells; ``alone`` is what one worker brought."""
+        plans = {record["number"]: record["plan"] for record in self.records}
+        work_s = sum(record["core_s"] for record in self.records)
+        same = sum(plans.get(record["number"]) == record["plan"] for record in alone.records)
+        return (
+            self.wall_s, self.first_s, len(self.records), count - len(plans),
+            len(self.records) - len(plans), same, work_s, self.core_s - work_s,
+            60.0 * (count - 1) / (self.wall_s - self.first_s),
+        )  # fmt: skip
 
 
 def scaled(pace: Pace) -> Section:
     """Measure 1, 2, 4 and 8 workers, and two of which one is killed half-way."""
-    count = 64 if pace == FULL else 24
-    rows: list[tuple[Cell, ...]] = [
-        (str(workers), *_measured(count, workers, kill=False)) for workers in WORKERS
-    ]
-    rows.append(("2, one killed half-way", *_measured(count, 2, kill=True)))
+    count = 16 if pace == FULL else 8
+    runs = {str(workers): _measured(count, workers, kill=False) for workers in WORKERS}
+    runs[KILLED] = _measured(count, 2, kill=True)
     columns = (
-        "workers", "wall s", "first result s", "pieces done", "lost", "twice",
-        "core-s beside the work", "pieces per second after the first",
+        "workers", "wall s", "first plan s", "plans", "lost", "twice", "same as with one worker",
+        "core-s of the plans", "core-s beside them", "plans per minute after the first",
     )  # fmt: skip
     note = (
-        f"{count} pieces of {WORK_S} core-seconds on {os.cpu_count()} cores. Workers start anew "
-        "each time; what stands beside the work is mostly their start."
+        f"{count} spines drawn and planned in, with {GAUGES[0]}, on {os.cpu_count()} cores. "
+        "Workers start anew each time and load their machine code with their first plan; what "
+        "stands beside the plans is mostly their start, and what a killed worker had begun."
     )
+    rows: list[tuple[Cell, ...]] = [(name, *r.row(count, runs["1"])) for name, r in runs.items()]
     return Section(
         tables=[Table(title="j. Cohorts on dask over TCP", columns=columns, rows=rows, note=note)]
     )
 
 
-def _measured(count: int, workers: int, *, kill: bool) -> Iterator[Cell]:
-    engine = engine_named("dask", workers, work=arithmetic)
+def _measured(count: int, workers: int, *, kill: bool) -> Run:
+    engine = engine_named("dask", workers, work=one_plan)
     begun, core = time.perf_counter(), _core_s()
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     first = 0.0
-    for record in engine({}, range(count)):
-        found.append(record)
+    for record in engine(asdict(SPEC), range(count)):
+        records.append(record)
         first = first or time.perf_counter() - begun
-        if kill and len(found) == count // 2:
+        if kill and len(records) == count // 2:
             os.kill(record["pid"], signal.SIGKILL)
     wall = time.perf_counter() - begun
-    numbers = [record["number"] for record in found]
-    yield wall
-    yield first
-    yield len(found)
-    yield count - len(set(numbers))
-    yield len(numbers) - len(set(numbers))
-    yield _core_s() - core - WORK_S * len(numbers)
-    yield (count - 1) / (wall - first)
+    return Run(records=records, wall_s=wall, first_s=first, core_s=_core_s() - core)
 
 
 def _core_s() -> float:

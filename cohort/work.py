@@ -82,10 +82,11 @@ def _target_record(name: str, target: Target, case: PreparedCase) -> dict[str, A
         made = plan(case, target.request)
     except InputError as error:
         return {**head, "outcome": REFUSED, "explanation": str(error), "best": None, "classes": []}
-    return {**head, **_plan_record(made)}
+    return {**head, **plan_record(made)}
 
 
-def _plan_record(made: Plan) -> dict[str, Any]:
+def plan_record(made: Plan) -> dict[str, Any]:
+    """Return what a cohort keeps of a plan: nothing of its times."""
     best = made.trajectories[0] if made.trajectories else None
     return {
         "outcome": made.outcome.value,
