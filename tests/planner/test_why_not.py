@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -95,42 +96,46 @@ QUESTIONS: dict[str, tuple[Case, PlanRequest]] = {
 
 @pytest.fixture(scope="module")
 def plans() -> dict[str, Plan]:
-    return {name: plan(case, request) for name, (case, request) in QUESTIONS.items()}
+    return {name: plan(_prepared(name), request) for name, (_, request) in QUESTIONS.items()}
+
+
+@cache
+def _prepared(question: str, without: str | None = None) -> PreparedCase:
+    """Return the case that a question is about, or what it is without one of its structures."""
+    case, _ = QUESTIONS[question]
+    kept = tuple(s for s in case.structures if s.name != without)
+    return PreparedCase(replace(case, structures=kept) if without else case)
 
 
 def _closed(answer: Plan) -> list[Certificate]:
     return [c for c in answer.certificates if c.status is Status.INFEASIBLE]
 
 
-def _openings(plans: dict[str, Plan]) -> Iterator[tuple[Case, PlanRequest, Certificate, Opening]]:
-    for name, (case, request) in QUESTIONS.items():
+def _openings(plans: dict[str, Plan]) -> Iterator[tuple[str, Certificate, Opening]]:
+    for name in QUESTIONS:
         for certificate in _closed(plans[name]):
             for opening in certificate.openings:
-                yield case, request, certificate, opening
+                yield name, certificate, opening
 
 
 def _measured(
-    case: Case, request: PlanRequest, o: Opening, needle: str, hard_mm: float | None = None
+    question: str, o: Opening, hard_mm: float | None = None, *, without: str | None = None
 ) -> Trajectory:
-    """Measure a witness path in a case, with another hard limit for the kind it names if given."""
+    """Measure a witness path, with another hard limit for the kind it names if given."""
     path = (Line(start_mm=o.entry_skin_mm, end_mm=o.tip_mm),)
-    asked = EvaluationRequest(path=path, needle=needle, target=request.target)
+    target = QUESTIONS[question][1].target
+    asked = EvaluationRequest(path=path, needle=o.needle, target=target)
     if hard_mm is not None:
         kind = Kind(o.subject)
         asked = replace(asked, policy=policy_with({kind: (hard_mm, DEFAULTS[kind].preferred_mm)}))
-    return evaluate(case, asked)
-
-
-def _changed(case: Case, o: Opening) -> Case:
-    if o.change is not Change.REMOVE_STRUCTURE:
-        return case
-    return replace(case, structures=tuple(s for s in case.structures if s.name != o.subject))
+    return evaluate(_prepared(question, without), asked)
 
 
 def test_every_witness_is_safe_once_the_change_is_made(plans: dict[str, Plan]) -> None:
     seen = set()
-    for case, request, certificate, o in _openings(plans):
-        witness = _measured(_changed(case, o), request, o, o.needle, o.hard_mm)
+    for question, certificate, o in _openings(plans):
+        removed = o.subject if o.change is Change.REMOVE_STRUCTURE else None
+        witness = _measured(question, o, o.hard_mm, without=removed)
         assert witness.margin_mm == pytest.approx(o.margin_mm, abs=1e-9)
         assert witness.margin_mm >= 0.0
         assert witness.reaches_target
@@ -146,11 +151,11 @@ def test_every_witness_is_safe_once_the_change_is_made(plans: dict[str, Plan]) -
 def test_only_metal_and_cement_are_taken_away_and_they_were_in_the_way(
     plans: dict[str, Plan],
 ) -> None:
-    for case, request, certificate, o in _openings(plans):
+    for question, certificate, o in _openings(plans):
         if o.change is Change.REMOVE_STRUCTURE:
-            assert case.structure(o.subject).kind in REMOVABLE
+            assert QUESTIONS[question][0].structure(o.subject).kind in REMOVABLE
             assert o.subject in certificate.blocked_by
-            before = _measured(case, request, o, o.needle)
+            before = _measured(question, o)
             assert before.margin_mm < 0.0
             assert [c.structure for c in before.clearances if (c.margin_mm or 0.0) < 0.0] == [
                 o.subject
@@ -166,21 +171,21 @@ def test_the_screw_that_the_target_is_told_by_stays(plans: dict[str, Plan]) -> N
 
 
 def test_a_limit_is_lowered_no_further_than_its_path_needs(plans: dict[str, Plan]) -> None:
-    for case, request, certificate, o in _openings(plans):
+    for question, certificate, o in _openings(plans):
         if o.change is Change.LOWER_LIMIT:
             assert o.hard_mm is not None
             hard = DEFAULTS[Kind(o.subject)].hard_mm
             assert hard is not None
             assert 0.0 <= o.hard_mm < hard
             assert o.hard_mm == round(o.hard_mm, 2)
-            assert _measured(case, request, o, o.needle).margin_mm < 0.0
-            raised = _measured(case, request, o, o.needle, o.hard_mm + LIMIT_STEP_MM)
+            assert _measured(question, o).margin_mm < 0.0
+            raised = _measured(question, o, o.hard_mm + LIMIT_STEP_MM)
             assert raised.margin_mm < 0.0 or o.hard_mm + LIMIT_STEP_MM >= hard
             assert certificate.blocked_by
 
 
 def test_a_larger_limit_is_proved_to_have_no_path(plans: dict[str, Plan]) -> None:
-    case, request = QUESTIONS["a screw beside a thick needle"]
+    _, request = QUESTIONS["a screw beside a thick needle"]
     [certificate] = _closed(plans["a screw beside a thick needle"])
     [lowered] = [o for o in certificate.openings if o.change is Change.LOWER_LIMIT]
     assert lowered.hard_mm is not None
@@ -189,11 +194,11 @@ def test_a_larger_limit_is_proved_to_have_no_path(plans: dict[str, Plan]) -> Non
         request, approaches=TRANSPEDICULAR, sides=(Side.LEFT,), policy=stricter,
         certificate_tolerance_mm=0.02,
     )  # fmt: skip
-    assert len(_closed(plan(case, harder))) == 1
+    assert len(_closed(plan(_prepared("a screw beside a thick needle"), harder))) == 1
 
 
 def test_the_thinner_needle_is_the_thickest_that_fits(plans: dict[str, Plan]) -> None:
-    case, request = QUESTIONS["a very thick needle and a short one"]
+    _, request = QUESTIONS["a very thick needle and a short one"]
     [o] = [
         o
         for c in _closed(plans["a very thick needle and a short one"])
@@ -201,7 +206,8 @@ def test_the_thinner_needle_is_the_thickest_that_fits(plans: dict[str, Plan]) ->
         if (c.side, c.needle, o.change) == (Side.LEFT, "8G-150", Change.THINNER_NEEDLE)
     ]
     assert o.needle == "12G-150"
-    answer = plan(case, replace(request, needles=("10G-150", "11G-150"), sides=(Side.LEFT,)))
+    thicker = replace(request, needles=("10G-150", "11G-150"), sides=(Side.LEFT,))
+    answer = plan(_prepared("a very thick needle and a short one"), thicker)
     assert len(_closed(answer)) == 2
 
 
