@@ -17,7 +17,7 @@ from api.documents import dump
 from api.progress import Report, shown_progress
 
 KEY = "TROCAR_KEY"
-_FILES = ("markups.mrk.json", "sheet.pdf", "preview.png", "scene.glb")
+_FILES = ("markups.mrk.json", "sheet.pdf", "preview.png", "scene.glb", "scene.html")
 
 
 def plan_at(

@@ -140,6 +140,7 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_unset=True)
+    # msgspec asks its hooks for this exception
     raise NotImplementedError(f"{type(value).__name__} does not cross between processes")
 
 

@@ -139,7 +139,7 @@ def test_the_command_line_has_a_service_plan_and_leaves_nothing_there(
     before = client.get("/v1/cases", params={"limit": 200}).json()["cases"]
     words: list[str] = [
         "plan", str(tmp_path / "case"), "--request", str(tmp_path / "asked.json"), "--server",
-        served, "--json", "--out", str(tmp_path / "out"),
+        served, "--json", "--out", str(tmp_path / "out"), "--proof", str(tmp_path / "proof"),
     ]  # fmt: skip
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.stderr
@@ -147,6 +147,9 @@ def test_the_command_line_has_a_service_plan_and_leaves_nothing_there(
     plans: list[dict[str, Any]] = [json.loads(run.stdout) for run in (done, local)]
     assert without_timings(plans[0]) == without_timings(plans[1])
     assert json.loads((tmp_path / "out" / "plan.json").read_text()) == plans[0]
+    assert (tmp_path / "out" / "scene.html").is_file()
+    checking = ["verify-proof", str(tmp_path / "case"), str(tmp_path / "proof")]
+    assert CliRunner().invoke(app, checking).exit_code == 0
     assert client.get("/v1/cases", params={"limit": 200}).json()["cases"] == before
     nobody = CliRunner().invoke(app, ["plan", str(tmp_path / "case"), "--target",
                                       "anterior_body:L9", "--server", served])  # fmt: skip

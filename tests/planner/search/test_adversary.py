@@ -24,7 +24,7 @@ from planner.target import TargetRegion
 
 SAMPLES = Path(__file__).parents[3] / "sample_cases"
 NEEDLES = ["11G-150"]
-BRIEF = Effort(paths=20_000, lineages=1, generations=100, simplex=40, spacing_mm=2.0)
+BRIEF = Effort(paths=20_000, lineages=1, generations=100, simplex=15, spacing_mm=2.0)
 # One target of every bundle of real anatomy: halo, narrow pedicles, no skin, ilium, fracture.
 REAL = {
     "lumbar-cage": "screw_halo:screw_L5_R",
