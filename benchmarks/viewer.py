@@ -2,11 +2,12 @@
 
     python -m benchmarks.viewer [--triangles N] [--turns N] [--drags N]
 
-Prints the seconds from opening the case to its first whole picture, pictures per second while the
-scene turns, and the time from moving the target to the new path (median, 95th percentile). The
-case is the sample, the triangles of its coarsest structure cut into four until there are N.
-Without a graphics card the browser draws in software, so a picture costs far more than at a
-workstation; the load of the machine is printed, because it counts as much.
+Prints how long the parts of opening the case take, from handing it in to the first whole picture
+and to all that the service says of it; pictures per second while the scene turns; and the time
+from moving the target to its new path, answered and drawn (median, 95th percentile). The case is
+the sample, the triangles of its coarsest structure cut into four until there are N. Without a
+graphics card the browser draws in software, so a picture costs far more than at a workstation;
+the load of the machine is printed, because it counts as much.
 """
 
 import argparse
@@ -36,11 +37,13 @@ FLAGS = (
     "--enable-unsafe-swiftshader",
 )  # fmt: skip
 WINDOW: ViewportSize = {"width": 1366, "height": 768}
-WAIT_MS = 900_000.0
+WAIT_MS = 3_600_000.0
+# No longer than this is the scene turned, however slow its pictures are.
+TURNING_S = 60.0
 
 
-def refined(wanted: int, into: Path) -> int:
-    """Write the sample case as a zip, refined to ``wanted`` triangles or more; count them."""
+def refined(wanted: int, into: Path) -> tuple[int, int]:
+    """Write the sample as a zip with ``wanted`` triangles or more; count structures, triangles."""
     folder = sample_case(DEMO_CASE)
     document = json.loads((folder / "case.json").read_text())
     meshes = {
@@ -56,69 +59,104 @@ def refined(wanted: int, into: Path) -> int:
             mesh.export(written, file_type="ply")
             archive.writestr(name, written.getvalue())
         archive.writestr("case.json", json.dumps(document))
-    return sum(len(mesh.faces) for mesh in meshes.values())
+    return len(meshes), sum(len(mesh.faces) for mesh in meshes.values())
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Run the service in a process of its own."""
+    """Run the service in a process of its own; what it logs goes to a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from api.cli import main; main()", "serve", "--port", str(port)],
-        env={**os.environ, "TROCAR_DATA_FOLDER": str(folder / "data")},
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with (folder / "service.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from api.cli import main; main()", "serve",
+             "--port", str(port)],
+            env={**os.environ, "TROCAR_DATA_FOLDER": str(folder / "data")},
+            stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
 
-def opened(page: Page, archive: Path) -> float:
-    """Open the case and return the seconds to its first whole picture."""
-    begin = time.perf_counter()
+# Notes when a stage of opening the case begins, and when all its given meshes were first drawn.
+STAGES = """() => {
+  const { model, scene } = window.trocar;
+  const noted = (window.noted = {});
+  const note = name => (noted[name] ??= performance.now());
+  note('begin');
+  model.watch(s => [s.busy, s.opened], ({ busy, opened }) => {
+    if (busy?.startsWith('Handing in')) note('sending');
+    if (busy?.startsWith('Its meshes')) note('sent');
+    if (opened) note('read');
+    if (opened && busy === null) note('whole');
+  });
+  model.watch(s => [s.handedIn, s.meshes], ({ handedIn, meshes }) => {
+    if (Math.max(handedIn.size, meshes.size) < GIVEN || noted.drawn) return;
+    setTimeout(() => { scene.finished(); note('drawn'); }, 0);
+  });
+}"""
+
+
+def opened(page: Page, archive: Path, given: int) -> dict[str, float]:
+    """Open the case and return when its stages were reached, s after its file was given."""
+    page.evaluate(STAGES.replace("GIVEN", str(given)))
     page.get_by_label("or choose files").set_input_files([archive])
-    page.wait_for_function(
-        "trocar.model.state.opened && trocar.model.state.busy === null"
-        " && trocar.model.state.meshes.size >= 15"
+    page.wait_for_function("window.noted.whole && window.noted.drawn", polling=200)
+    noted: dict[str, float] = page.evaluate("window.noted")
+    return {name: (at - noted["begin"]) / 1000.0 for name, at in noted.items()}
+
+
+def stages(at: dict[str, float]) -> str:
+    """Tell the stages of opening a case."""
+    return (
+        f"first picture after {at['drawn']:.1f} s; "
+        f"unpacked {at['sending']:.1f} s, sent {at.get('sent', at['sending']):.1f} s, "
+        f"read by the service {at['read']:.1f} s, its meshes fetched {at['whole']:.1f} s"
     )
-    page.evaluate("trocar.scene.finished()")
-    return time.perf_counter() - begin
 
 
-def turned(page: Page, turns: int) -> float:
-    """Turn the scene and return pictures per second, each of them drawn to its end."""
-    seconds: float = page.evaluate(
-        "n => { const begin = performance.now();"
-        " for (let i = 0; i < n; i++) { trocar.scene.orbit(6, 0); trocar.scene.finished() }"
-        " return (performance.now() - begin) / 1000 }",
-        turns,
+def turned(page: Page, turns: int) -> tuple[int, float]:
+    """Turn the scene, each picture drawn to its end; return how many were, and the seconds."""
+    drawn: list[float] = page.evaluate(
+        "([turns, limit]) => { const begin = performance.now(); let n = 0;"
+        " const seconds = () => (performance.now() - begin) / 1000;"
+        " while (n < turns && seconds() < limit) {"
+        " trocar.scene.orbit(6, 0); trocar.scene.finished(); n += 1 }"
+        " return [n, seconds()] }",
+        [turns, TURNING_S],
     )
-    return turns / seconds
+    return int(drawn[0]), drawn[1]
 
 
-def dragged(page: Page, drags: int) -> list[float]:
-    """Plan one class, drag its target, and return the time to each new path, ms."""
+# Moves the target and returns when the path for just that place was answered, and when drawn, ms.
+DRAG = """async aim => {
+  const { model, scene, actions } = window.trocar;
+  const begin = performance.now();
+  actions.editing.dragTarget(aim, false);
+  const answered = () => model.state.live?.request.target.position_mm === model.state.aim;
+  while (!answered()) await new Promise(done => setTimeout(done, 2));
+  const at = performance.now();
+  scene.finished();
+  return [at - begin, performance.now() - begin];
+}"""
+
+
+def dragged(page: Page, drags: int) -> tuple[float, list[list[float]]]:
+    """Drag the target of one way with one needle; return the first answer, s, and the others."""
     for name in ("parapedicular", "extrapedicular", "left"):
         page.get_by_label(name, exact=True).uncheck()
-    page.get_by_role("button", name="Plan", exact=True).click()
-    page.wait_for_function("trocar.model.state.plan !== null")
+    begin = time.perf_counter()
     page.get_by_role("button", name="Move the target").click()
-    page.wait_for_function("trocar.model.state.live !== null")
+    page.wait_for_function("trocar.model.state.live !== null", polling=50)
+    first = time.perf_counter() - begin
     x, y, z = page.evaluate("trocar.model.state.aim")
-    for i in range(drags):
-        turn = 2.0 * np.pi * i / drags
-        page.evaluate(
-            "aim => trocar.actions.editing.dragTarget(aim, false)",
-            [x + 2.0 * float(np.cos(turn)), y, z + 2.0 * float(np.sin(turn))],
-        )
-        page.wait_for_function(
-            "trocar.model.state.live.request.target.position_mm === trocar.model.state.aim"
-        )
-    times: list[float] = page.evaluate("trocar.actions.editing.live.roundTripsMs.slice(1)")
-    return times
+    turns = 2.0 * np.pi * np.arange(drags) / drags
+    places = [[x + 2.0 * np.cos(t), y - 5.0, z + 2.0 * np.sin(t)] for t in turns]
+    return first, [page.evaluate(DRAG, place) for place in places]
 
 
 def main(argv: list[str]) -> int:
@@ -133,9 +171,8 @@ def main(argv: list[str]) -> int:
         sys.exit("there is no Chromium on this machine")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        count = refined(asked.triangles, folder / "case.zip")
-        waiting = os.getloadavg()[0]
-        print(f"{count:,} triangles; {os.cpu_count()} processors, load {waiting:.1f}")
+        given, count = refined(asked.triangles, folder / "case.zip")
+        told(f"{count:,} triangles; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
         with served(folder) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
             # Waiting for an expression evaluates it in the page, which its own policy forbids.
@@ -144,15 +181,25 @@ def main(argv: list[str]) -> int:
             page.set_default_timeout(WAIT_MS)
             while not answers(page, address):
                 time.sleep(0.2)
-            print(f"first picture after {opened(page, folder / 'case.zip'):.1f} s")
-            print(f"{turned(page, asked.turns):.2f} pictures per second while turning")
-            times = dragged(page, asked.drags)
-            print(
-                f"new path after {np.median(times):.0f} ms (median), "
-                f"{np.percentile(times, 95):.0f} ms (95 %), of {len(times)}"
-            )
+            told(stages(opened(page, folder / "case.zip", given)))
+            pictures, seconds = turned(page, asked.turns)
+            told(f"{pictures / seconds:.2f} pictures per second while turning, of {pictures}")
+            first, times = dragged(page, asked.drags)
+            told(f"first path for the moved target after {first:.1f} s; then, of {len(times)}:")
+            for name, column in (("answered", 0), ("drawn", 1)):
+                took = [row[column] for row in times]
+                told(
+                    f"  new path {name} after {np.median(took):.0f} ms (median), "
+                    f"{np.percentile(took, 95):.0f} ms (95 %)"
+                )
+            told(f"load at the end {os.getloadavg()[0]:.1f}")
             browser.close()
     return 0
+
+
+def told(line: str) -> None:
+    """Print a line at once, so that what was measured is there whatever comes after it."""
+    print(line, flush=True)
 
 
 def answers(page: Page, address: str) -> bool:

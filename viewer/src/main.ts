@@ -24,11 +24,21 @@ import { outlines, planeAt, type Outline } from "./sections/slice";
 
 const model = newModel();
 const actions = newActions(model);
+const opening = start(model, actions);
+const workplace = h("main", { class: "workplace" });
+// Before the panels hear of it, so that the scene has its size when it is first drawn.
+model.watch(
+  (state) => [state.opened !== null || state.handedIn.size > 0],
+  ({ opened, handedIn }) => {
+    const seen = opened !== null || handedIn.size > 0;
+    opening.hidden = seen;
+    workplace.hidden = !seen;
+  },
+);
 const { root: scenePanel, scene } = stage(model, actions);
 const dialog = help();
 
-const workplace = h(
-  "main", { class: "workplace" },
+append(workplace, [
   h("aside", { class: "side", "aria-label": "Case and request" },
     h("h2", {}, "Plan"), request(model, actions),
     h("h2", {}, "Structures"), structures(model, actions),
@@ -36,19 +46,11 @@ const workplace = h(
   h("div", { class: "middle" }, scenePanel, plot(model, actions), results(model, actions)),
   h("aside", { class: "side right", "aria-label": "C-arm and sections" },
     carm(model, actions), sections(model, actions)),
-);
-const opening = start(model, actions);
+]);
 
 const root = document.getElementById("viewer");
 if (!root) throw new Error("the page has no place for the viewer");
 append(root, [header(model, actions, () => dialog.showModal()), alerts(model, actions), opening, workplace, dialog]);
-model.watch(
-  (state) => [state.opened === null],
-  ({ opened }) => {
-    opening.hidden = opened !== null;
-    workplace.hidden = opened === null;
-  },
-);
 keyboard(model, actions, scene);
 void actions.connection.start();
 

@@ -4,6 +4,7 @@ import type {
   Angles, CArm, CaseDescription, CaseSummary, Clearance, LiveClass, Needle, Piece, Plan, PlanOptions, Problem, Profile,
   Progress, Rule, Sample, Session, Side, SkinMap, Structure, Target, Trajectory, Vec3,
 } from "./contract";
+import type { HandedIn } from "./handed_in";
 import type { LiveAnswer } from "./live";
 import { lookOf } from "./looks";
 import type { Mesh } from "./scene/ply";
@@ -32,6 +33,8 @@ export interface State {
   readonly cases: readonly CaseSummary[];
   readonly opened: CaseDescription | null;
   readonly meshes: ReadonlyMap<string, Mesh>;
+  /** What is drawn as it was handed in, until the service has checked and read it. */
+  readonly handedIn: ReadonlyMap<string, HandedIn>;
   /** Why structures of the case could not be drawn. */
   readonly undrawn: ReadonlyMap<string, string>;
   readonly shown: ReadonlyMap<string, Shown>;
@@ -103,7 +106,7 @@ export const SIDES: readonly Side[] = ["left", "right"];
 
 export const nothing: State = {
   link: "connecting", notice: null, busy: null, samples: [], cases: [],
-  opened: null, meshes: new Map(), undrawn: new Map(), shown: new Map(),
+  opened: null, meshes: new Map(), handedIn: new Map(), undrawn: new Map(), shown: new Map(),
   needles: [], cArms: [], target: null,
   approaches: new Set(USUAL), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
   defaultPolicy: {}, policy: {}, alsoTargets: [],
@@ -155,12 +158,10 @@ export function structureNamed(opened: CaseDescription, name: string): Structure
 }
 
 /** Everything visible at first, each kind as translucent as suits it. */
-export function shownAtFirst(opened: CaseDescription): ReadonlyMap<string, Shown> {
-  return new Map(
-    allStructures(opened).map(({ name, kind }) => [
-      name, { visible: true, opacity: lookOf(kind).opacity },
-    ]),
-  );
+export function shownAtFirst(
+  structures: readonly { readonly name: string; readonly kind: string }[],
+): ReadonlyMap<string, Shown> {
+  return new Map(structures.map(({ name, kind }) => [name, { visible: true, opacity: lookOf(kind).opacity }]));
 }
 
 /** The trajectory that is looked at: one of the plan's, or (rank 0) the drawn one. */
@@ -184,11 +185,20 @@ export function bestFirst(classes: readonly LiveClass[]): readonly LiveClass[] {
   return [...classes].sort((a, b) => margin(b) - margin(a));
 }
 
-/** Where drawing starts: the selected path, or in from the back to a vertebra. */
+/** The level that a target is at, if it says one. */
+function levelOf(target: Target | null, opened: CaseDescription): string | null {
+  if (target?.type === "anterior_body") return target.level;
+  const screw = target && "screw" in target ? target.screw : null;
+  return opened.screws.find(({ structure }) => structure === screw)?.level ?? null;
+}
+
+/** Where drawing starts: the selected path, or in from the back to the vertebra that is aimed at. */
 export function firstSketch(state: State): Sketch | null {
   const trajectory = selected(state);
   if (trajectory) return { entry: trajectory.entry_skin_mm, tip: trajectory.tip_mm };
-  const bone = state.opened?.vertebrae.find(({ frame }) => frame)?.frame;
+  const { opened, target } = state;
+  const read = opened?.vertebrae.filter(({ frame }) => frame) ?? [];
+  const bone = (read.find(({ level }) => opened && level === levelOf(target, opened)) ?? read[0])?.frame;
   if (!bone) return null;
   const [x, y, z] = bone.origin_mm;
   return { entry: [x + 40, y + 80, z + 10], tip: bone.origin_mm };
@@ -272,6 +282,18 @@ export function likelyTarget(opened: CaseDescription): Target | null {
     offered.find(({ type }) => type === "screw_halo" || type === "lesion") ??
     offered.find(found) ?? offered[0] ?? null
   );
+}
+
+/** The structure that a target is in or at; null for a point, or where the case does not say. */
+export function targetStructure({ opened, target }: State): string | null {
+  switch (target?.type) {
+    case "anterior_body": return opened?.vertebrae.find(({ level }) => level === target.level)?.structure ?? null;
+    case "screw_halo":
+    case "screw_tip": return target.screw;
+    case "cage_interface": return target.cage;
+    case "lesion": return target.structure;
+    default: return null;
+  }
 }
 
 /** The targets that a structure somebody clicked may stand for. */

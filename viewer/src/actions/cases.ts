@@ -2,6 +2,7 @@
 
 import { formOf } from "../bundle";
 import type { CaseDescription } from "../contract";
+import { handedIn } from "../handed_in";
 import {
   allStructures, likelyTarget, shownAtFirst, withoutCase,
 } from "../model";
@@ -32,7 +33,11 @@ export class Cases {
     const sent = (share: number): void => this.desk.model.set({
       busy: share < 1 ? `Handing in the case: ${Math.round(100 * share)} % sent` : "Its meshes are checked and read",
     });
-    await this.open("Handing in the case", () => service.handIn(formOf(document, files), sent));
+    await this.open("Handing in the case", () => service.handIn(formOf(document, files), sent), async () => {
+      const drawn = await handedIn(document, files);
+      const structures = [...drawn].map(([name, { kind }]) => ({ name, kind }));
+      this.desk.model.set({ handedIn: drawn, shown: shownAtFirst(structures) });
+    });
   }
 
   get canReopen(): boolean {
@@ -43,48 +48,59 @@ export class Cases {
     if (this.handInAgain) await this.open("Opening the case again", this.handInAgain);
   }
 
-  private async open(busy: string, handIn: () => Promise<CaseDescription>): Promise<void> {
+  /** Open a case; `before` is done first, once, and not again after a restart. */
+  private async open(
+    busy: string, handIn: () => Promise<CaseDescription>, before: () => Promise<void> = async () => undefined,
+  ): Promise<void> {
     const { model } = this.desk;
     this.planning.abandon();
     model.set({ busy, notice: null });
     await this.desk.attempt(async () => {
+      await before();
       const opened = await handIn();
       this.handInAgain = handIn;
       const kept = withoutCase(model.state);
       model.set({
         ...kept, link: kept.link === "lost case" || kept.link === "offline" ? "online" : kept.link,
-        opened, shown: shownAtFirst(opened), target: likelyTarget(opened),
+        opened, shown: shownAtFirst(allStructures(opened)), target: likelyTarget(opened),
+        handedIn: model.state.handedIn,
         busy: "Fetching the meshes",
       });
       await this.fetchMeshes(opened);
       model.set({ cases: await service.cases() });
     });
-    model.set({ busy: null });
+    model.set({ busy: null, handedIn: new Map() });
   }
 
   private async fetchMeshes(opened: CaseDescription): Promise<void> {
+    const { model } = this.desk;
     const waiting = allStructures(opened).map(({ name }) => name);
+    const fetched = new Map<string, Mesh>();
+    const draw = (): void => {
+      if (model.state.opened === opened) model.set({ meshes: new Map(fetched) });
+    };
     const fetchNext = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-        await this.fetchMesh(opened.case_id, name);
+        const mesh = await this.fetchMesh(opened, name);
+        if (mesh) fetched.set(name, mesh);
+        // What is seen as it was handed in changes once, not piece by piece.
+        if (model.state.handedIn.size === 0) draw();
       }
     };
     await Promise.all(Array.from({ length: MESHES_AT_ONCE }, fetchNext));
+    draw();
   }
 
-  private async fetchMesh(caseId: string, name: string): Promise<void> {
+  private async fetchMesh(opened: CaseDescription, name: string): Promise<Mesh | null> {
     const { model } = this.desk;
-    let mesh: Mesh;
     try {
-      mesh = parsePly(await service.mesh(caseId, name));
+      return parsePly(await service.mesh(opened.case_id, name));
     } catch (error) {
       if (error instanceof OfflineError) throw error;
       const why = error instanceof Error ? error.message : String(error);
-      model.set({ undrawn: new Map(model.state.undrawn).set(name, why) });
-      return;
+      if (model.state.opened === opened) model.set({ undrawn: new Map(model.state.undrawn).set(name, why) });
+      return null;
     }
-    if (model.state.opened?.case_id !== caseId) return;
-    model.set({ meshes: new Map(model.state.meshes).set(name, mesh) });
   }
 
   async delete(): Promise<void> {

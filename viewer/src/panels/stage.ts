@@ -4,7 +4,7 @@ import type { Actions } from "../actions";
 import type { Trajectory } from "../contract";
 import { fill, h, mm, words } from "../dom";
 import {
-  bestFirst, editingNeedle, limiting, ranked, selected, structureNamed, targetName, targetsFor, type Model, type State,
+  allStructures, bestFirst, editingNeedle, limiting, ranked, selected, structureNamed, targetName, targetsFor, targetStructure, type Model, type State,
 } from "../model";
 import { straight, vector } from "../path";
 import { letters, standpoint } from "../scene/orientation";
@@ -40,19 +40,22 @@ export function stage(model: Model, actions: Actions): Stage {
 }
 
 function keepInStep(model: Model, scene: SceneView): void {
-  let framed: string | null = null;
+  let framed = false;
   model.watch(
-    (state) => [state.meshes, state.opened],
-    ({ meshes, opened }) => {
-      scene.setMeshes(meshes, (name) => (opened && structureNamed(opened, name)?.kind) ?? "");
-      scene.setShown(model.state.shown);
-      if (opened && framed !== opened.case_id && meshes.size > 0) {
-        scene.frameAll();
-        if (meshes.size === opened.structures.length + opened.derived.structures.length) framed = opened.case_id;
-      }
+    (state) => [state.meshes, state.handedIn, state.opened],
+    ({ meshes, handedIn, opened, shown }) => {
+      const drawn = new Map([...[...handedIn].map(([name, { mesh }]) => [name, mesh] as const), ...meshes]);
+      scene.setMeshes(drawn, (name) => (opened && structureNamed(opened, name)?.kind) ?? handedIn.get(name)?.kind ?? "");
+      scene.setShown(shown);
+      if (drawn.size > 0 && !framed) scene.frameAll();
+      framed = drawn.size > 0 && (framed || handedIn.size > 0 || drawn.size === (opened ? allStructures(opened).length : 0));
     },
   );
   model.watch((state) => [state.shown], ({ shown }) => scene.setShown(shown));
+  model.watch(
+    (state) => [state.opened, state.meshes, targetStructure(state)],
+    (state) => scene.setTarget(targetStructure(state)),
+  );
   model.watch(
     (state) => [state.plan, state.session, state.drawn, state.rank, state.compared, state.needles, state.live, state.sketch, state.mode],
     (state) => showNeedles(scene, state),
@@ -182,12 +185,14 @@ function clipping(model: Model, scene: SceneView): HTMLElement {
 function legend(model: Model): HTMLElement {
   const root = h("p", { class: "legend" });
   model.watch(
-    (state) => [state.opened, state.meshes.size, state.undrawn.size],
-    ({ opened, meshes, undrawn }) => {
-      const all = opened ? opened.structures.length + opened.derived.structures.length : 0;
+    (state) => [state.opened, state.meshes.size, state.handedIn.size, state.undrawn.size],
+    ({ opened, meshes, handedIn, undrawn }) => {
+      const all = opened ? allStructures(opened).length : 0;
       fill(root, undrawn.size > 0
         ? h("span", { class: "broken" }, `✕ ${undrawn.size} of ${all} structures are NOT drawn: ${[...undrawn.keys()].join(", ")}`)
-        : meshes.size < all && `${meshes.size} of ${all} structures drawn so far`);
+        : handedIn.size > 0
+          ? `${handedIn.size} structures as handed in, not yet checked`
+          : meshes.size < all && `${meshes.size} of ${all} structures drawn so far`);
     },
   );
   return root;

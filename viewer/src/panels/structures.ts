@@ -4,7 +4,7 @@ import type { Actions } from "../actions";
 import type { CaseDescription, Structure } from "../contract";
 import { fill, h, words } from "../dom";
 import { GROUPS, lookOf } from "../looks";
-import { allStructures, isDerived, type Model, type State } from "../model";
+import { allStructures, isDerived, targetStructure, type Model, type State } from "../model";
 
 export function structures(model: Model, actions: Actions): HTMLElement {
   const root = h("div", { class: "structures" });
@@ -22,6 +22,13 @@ export function structures(model: Model, actions: Actions): HTMLElement {
           return members.length > 0 && groupOf(group, members, state, actions);
         }),
       );
+    },
+  );
+  model.watch(
+    (state) => [state.opened, state.undrawn, targetStructure(state)],
+    (state) => {
+      const aimed = targetStructure(state);
+      for (const mark of root.querySelectorAll<HTMLElement>(".aimed")) mark.hidden = mark.dataset["of"] !== aimed;
     },
   );
   return root;
@@ -78,7 +85,9 @@ function row(structure: Structure, state: State, actions: Actions): HTMLElement 
   const said = remarks(structure, state);
   return h(
     "li", {},
-    h("div", { class: "row" }, visible, colour, h("span", { class: "name", title: `${name}, ${words(kind)}` }, name), opacity),
+    h("div", { class: "row" }, visible, colour,
+      h("span", { class: "name", title: `${name}, ${words(kind)}` }, name,
+        h("span", { class: "aimed", "data-of": name, hidden: true }, " ◎ target")), opacity),
     said.length > 0 && h("ul", { class: "remarks" }, ...said.map((line) => h("li", {}, line))),
   );
 }

@@ -2,7 +2,7 @@
 
 import {
   AmbientLight, Box3, Color, DirectionalLight, Group, HemisphereLight, type Material,
-  type InstancedMesh, type Mesh as Body, Object3D, PerspectiveCamera, Plane, Raycaster, Scene as Graph, Sphere,
+  type InstancedMesh, type Mesh as Body, type MeshLambertMaterial, Object3D, PerspectiveCamera, Plane, Raycaster, Scene as Graph, Sphere,
   Vector2, Vector3, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -17,6 +17,8 @@ import { bodyOf, setOpacity } from "./surfaces";
 
 Object3D.DEFAULT_UP.set(0, 0, 1);
 const CLICK_PX = 4;
+/** Glow of what is aimed at. */
+const AIMED_AT = "#1f5f7a";
 /** Skin and pleura this faint are clicked through. */
 const FAINT = 0.16;
 
@@ -141,7 +143,7 @@ export class SceneView {
   /** Show these meshes and no others. */
   setMeshes(meshes: ReadonlyMap<string, Mesh>, kindOf: (name: string) => string): void {
     for (const [name, body] of this.bodies) {
-      if (meshes.has(name)) continue;
+      if (meshes.get(name) === body.userData["mesh"]) continue;
       this.remove(body);
       this.bodies.delete(name);
     }
@@ -160,6 +162,14 @@ export class SceneView {
       const look = shown.get(name);
       body.visible = look?.visible ?? true;
       if (look) setOpacity(body, body.userData["kind"] as string, look.opacity);
+    }
+    this.redraw();
+  }
+
+  /** Let one structure stand out as what is aimed at. */
+  setTarget(aimed: string | null): void {
+    for (const [name, body] of this.bodies) {
+      (body.material as MeshLambertMaterial).emissive.set(name === aimed ? AIMED_AT : "#000000");
     }
     this.redraw();
   }
@@ -199,6 +209,7 @@ export class SceneView {
       }
     }
     if (box.isEmpty()) return;
+    this.resize();
     const sphere = box.getBoundingSphere(new Sphere());
     this.look(sphere.center, new Vector3(0.35, 1, 0.3), sphere.radius * 1.05);
   }

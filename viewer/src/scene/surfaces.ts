@@ -20,6 +20,7 @@ export function bodyOf(name: string, kind: string, mesh: Mesh): Body {
   const body = new Body(geometry, materialOf(kind));
   body.name = name;
   body.userData["kind"] = kind;
+  body.userData["mesh"] = mesh;
   return body;
 }
 
