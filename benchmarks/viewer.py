@@ -2,12 +2,12 @@
 
     python -m benchmarks.viewer [--triangles N] [--turns N] [--drags N]
 
-Prints how long the parts of opening the case take, from handing it in to the first whole picture
-and to all that the service says of it; pictures per second while the scene turns; and the time
-from moving the target to its new path, answered and drawn (median, 95th percentile). The case is
-the sample, the triangles of its coarsest structure cut into four until there are N. Without a
-graphics card the browser draws in software, so a picture costs far more than at a workstation;
-the load of the machine is printed, because it counts as much.
+Builds the viewer, and prints how long the parts of opening the case take, from handing it in to
+the first whole picture and to all that the service says of it; pictures per second while the scene
+turns; and the time from moving the target to its new path, answered and drawn (median, 95th
+percentile). The case is the sample, the triangles of its coarsest structure cut into four until
+there are N. Without a graphics card the browser draws in software, so a picture costs far more
+than at a workstation; the load of the machine is printed, because it counts as much.
 """
 
 import argparse
@@ -169,6 +169,7 @@ def main(argv: list[str]) -> int:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("there is no Chromium on this machine")
+    subprocess.run([sys.executable, "go.py", "viewer"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         given, count = refined(asked.triangles, folder / "case.zip")
