@@ -1,21 +1,27 @@
 """Voxelises a case, imports it again, and compares the plans: what does segmentation cost?
 
-    python -m benchmarks.round_trip [CASE] [--target anterior_body:L3] [--spacing 0.5,0.5,1]
-                                    [--error 0.5] [--over]
+    python -m benchmarks.round_trip [CASE] [--target anterior_body:L3] [--needle 15G-bevel-150 ...]
+                                    [--spacing 0.5,0.5,1] [--error 0.5] [--over]
 
 The metal is one mask, which the import splits again. With --over the metal is cut out of the bone,
-as in a single label map. Plans are compared class by class: the best margin of each, which must
-have fallen by the stated error, give or take a voxel.
+as in a single label map. The imported case states an error, by which every limit is wider; so that
+only the voxels are left to tell the two apart, the same error is stated of the original. Plans are
+compared class by class: whether it has a safe path, its best margin, and what its best path has in
+the other case. The exit status is 1 if a class is safe in one of them only, or a margin differs by
+more than the longest edge of a voxel.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel
 import numpy as np
+from jaxtyping import Float
 
 from api.samples import sample_case
 from api.schemas import PlanRequestDocument, checked
@@ -26,10 +32,13 @@ from exchange.source import read_sources
 from phantom.voxels import LabelMap, scanned
 from planner.case import Case
 from planner.case_io import load_case
-from planner.planning import plan
+from planner.needles.catalogue import DEFAULT_NEEDLES
+from planner.needles.path import Line
+from planner.planning import evaluate, plan_with_proof
 from planner.prepared import PreparedCase
-from planner.request import PlanRequest
-from planner.result import Plan
+from planner.proof import ClassProof
+from planner.request import EvaluationRequest, PlanRequest
+from planner.result import Plan, Status
 
 
 def imported(
@@ -63,21 +72,96 @@ def _saved(path: Path, labels: np.ndarray, grid: LabelMap) -> Path:
     return path
 
 
-def compared(before: Plan, after: Plan, error_mm: float) -> list[tuple[str, float, float, float]]:
-    """Return each class of both plans with its best margins, and by how much more they differ.
+def stating(case: Case, error_mm: float) -> Case:
+    """Return a case whose surfaces are said to be off by up to so much."""
+    said = tuple(replace(s, segmentation_error_mm=error_mm) for s in case.structures)
+    return replace(case, structures=said)
 
-    The difference is (after + error) - before, mm: 0 if the import changed nothing.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One class in a case and in its import, the same error stated of both.
+
+    Attributes:
+        name: Approach, side and needle.
+        ended: How its search ended, in both.
+        best_mm: Its best margins; None where no path ends in the target.
+        elsewhere_mm: The margin of each case's best path, measured in the other case.
+        moved_mm: How far skin entry and tip of the best path lie from each other in the two.
     """
-    found = {(c.approach, c.side, c.needle): c.best_margin_mm for c in after.certificates}
-    rows = []
-    for c in before.certificates:
-        margin = found.get((c.approach, c.side, c.needle))
-        if c.best_margin_mm is not None and margin is not None:
-            rows.append((
-                f"{c.approach} {c.side} {c.needle}", c.best_margin_mm, margin,
-                margin + error_mm - c.best_margin_mm,
-            ))  # fmt: skip
-    return rows
+
+    name: str
+    ended: tuple[Status, Status]
+    best_mm: tuple[float | None, float | None]
+    elsewhere_mm: tuple[float | None, float | None]
+    moved_mm: tuple[float, float] | None
+
+    @property
+    def off_mm(self) -> float:
+        """The largest change of a margin: of the best, or of a path carried over."""
+        (was, now), (there, back) = self.best_mm, self.elsewhere_mm
+        pairs = ((was, now), (was, there), (now, back))
+        return max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=0.0)
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the case has a safe path of this class."""
+        return _is_safe(self.best_mm[0])
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether both have a safe path, or neither."""
+        return self.is_safe == _is_safe(self.best_mm[1])
+
+
+def _is_safe(best_mm: float | None) -> bool:
+    return best_mm is not None and best_mm >= 0.0
+
+
+def compared(
+    before: Case, after: Case, request: PlanRequest
+) -> tuple[Plan, Plan, tuple[Compared, ...]]:
+    """Plan in a case and in its import and compare all classes; straight paths only.
+
+    Args:
+        before: The case, with the error that the import states.
+        after: Its import.
+        request: What is asked of both; its target has to be in both under one name.
+    """
+    cases = PreparedCase(before), PreparedCase(after)
+    (plan, proof), (again, proof_again) = (plan_with_proof(case, request) for case in cases)
+    now = {(c.approach, c.side, c.needle): c for c in proof_again.classes}
+
+    def rows() -> Iterator[Compared]:
+        for was in proof.classes:
+            there = now[was.approach, was.side, was.needle]
+            yield Compared(
+                name=f"{was.approach} {was.side} {was.needle}", ended=(was.status, there.status),
+                best_mm=(was.best_margin_mm, there.best_margin_mm),
+                elsewhere_mm=(_margin(cases[1], was, request), _margin(cases[0], there, request)),
+                moved_mm=_moved(was, there),
+            )  # fmt: skip
+
+    return plan, again, tuple(rows())
+
+
+def _margin(case: PreparedCase, one: ClassProof, request: PlanRequest) -> float | None:
+    """Return what the best path of a class has in another case, mm."""
+    if one.best_path is None:
+        return None
+    entry, tip = one.best_path
+    path = (Line(start_mm=entry, end_mm=tip),)
+    asked = EvaluationRequest(
+        path=path, needle=one.needle, target=request.target, policy=request.policy
+    )
+    return evaluate(case, asked).margin_mm
+
+
+def _moved(was: ClassProof, now: ClassProof) -> tuple[float, float] | None:
+    if was.best_path is None or now.best_path is None:
+        return None
+    entry, tip = np.linalg.norm(now.best_path - was.best_path, axis=1)
+    return float(entry), float(tip)
 
 
 def main(argv: list[str]) -> int:
@@ -85,6 +169,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", nargs="?", type=Path)
     parser.add_argument("--target", default="anterior_body:L3")
+    parser.add_argument("--needle", nargs="*", default=DEFAULT_NEEDLES)
     parser.add_argument("--spacing", default="0.5,0.5,1")
     parser.add_argument("--error", type=float, default=0.5)
     parser.add_argument("--over", action="store_true")
@@ -96,22 +181,39 @@ def main(argv: list[str]) -> int:
     print(f"- voxels {asked.spacing} mm; imported in {time.perf_counter() - start:.0f} s")
     print(f"- structures: {', '.join(f'{s.name} ({s.kind})' for s in again.structures)}")
     target = target_from_short_form(asked.target)
-    request = checked(PlanRequestDocument, {"target": target}).request()
-    before, after = (_planned(one, request) for one in (case, again))
+    document = {"target": target, "needles": list(asked.needle)}
+    request = checked(PlanRequestDocument, document).request()
+    before, after, rows = compared(stating(case, asked.error), again, request)
     print(f"- {before.explanation}\n- {after.explanation}")
-    print("\n| class | before | imported | difference beyond the error |\n|---|---|---|---|")
-    for name, was, now, off in compared(before, after, asked.error):
-        print(f"| {name} | {was:.2f} | {now:.2f} | {off:+.2f} |")
-    for one, name in ((before, "before"), (after, "imported")):
-        for t in one.trajectories[:3]:
-            entry, tip = t.path[0].start_mm, t.path[-1].end_mm
-            print(f"- {name} {t.rank}: {t.approach} {t.side} {t.needle}, margin {t.margin_mm:.2f}, "
-                  f"entry {np.round(entry, 1)}, tip {np.round(tip, 1)}")  # fmt: skip
-    return 0
+    return _told(before, after, rows, max(a, b, c))
 
 
-def _planned(case: Case, request: PlanRequest) -> Plan:
-    return plan(PreparedCase(case), request)
+def _told(before: Plan, after: Plan, rows: tuple[Compared, ...], voxel_mm: float) -> int:
+    """Print the comparison; return the exit status."""
+    columns = (
+        "class", "ended", "best margin", "imported", "its path there", "and back", "off",
+        "entry moved", "tip moved",
+    )  # fmt: skip
+    print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for one in rows:
+        ended = " / ".join(dict.fromkeys(one.ended))
+        figures = (*one.best_mm, *one.elsewhere_mm, one.off_mm, *(one.moved_mm or (None, None)))
+        cells = ("-" if f is None else f"{f:.2f}" for f in figures)
+        print(f"| {one.name} | {ended} | {' | '.join(cells)} |")
+    for plan, name in ((before, "before"), (after, "imported")):
+        for t in plan.trajectories[:3]:
+            ends = f"{_rounded(t.path[0].start_mm)} to {_rounded(t.path[-1].end_mm)}"
+            way = f"{t.approach} {t.side} {t.needle}"
+            print(f"- {name} {t.rank}: {way}, margin {t.margin_mm:.2f}, {ends}")
+    apart = [one.name for one in rows if not one.is_alike]
+    off_mm = max((one.off_mm for one in rows), default=0.0)
+    print(f"- {len(rows)} classes; safe in one case only: {', '.join(apart) or 'none'}")
+    print(f"- margins differ by {off_mm:.2f} mm at most; a voxel's longest edge is {voxel_mm:g} mm")
+    return int(bool(apart) or off_mm > voxel_mm)
+
+
+def _rounded(point_mm: Float[np.ndarray, "3"]) -> str:
+    return np.array2string(point_mm, precision=1)
 
 
 if __name__ == "__main__":

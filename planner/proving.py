@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8, UInt32
+from jaxtyping import Float, Int, UInt8, UInt16, UInt32
 
 from planner.case import Case
 from planner.needles.path import Path, path_chords
@@ -152,7 +152,7 @@ def _cells(
 
 def _on_triangles(
     case: Case, family: LineFamily, found: searched.Leaves, point: Int[np.ndarray, " m"]
-) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]:
+) -> tuple[UInt16[np.ndarray, " m"], UInt32[np.ndarray, " m"], Float[np.ndarray, "m 2"]]:
     """Return structure, triangle and barycentric coordinates of surface points."""
     scene, names = family.scene, [s.name for s in case.structures]
     owner, leaf = found.owner[point, 0], found.owner[point, 1]

@@ -1,4 +1,4 @@
-"""The pages for people: every code block of theirs runs, and every page is on the site."""
+"""The pages for people: every code block of every page runs, in the page's order."""
 
 import json
 import os
@@ -7,42 +7,43 @@ import runpy
 import shlex
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 import uvicorn
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.cli_cohort import CohortDocument
 from api.main import create_app
 from api.schemas import PlanRequestDocument, checked
+from api.settings import Settings
+from exchange.labels import read_label_table
 from planner.case_io.schema import CaseDocument
+from planner.needles import catalogue
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [
-    *sorted(DOCS.glob("tutorials/*.md")),
-    *sorted(DOCS.glob("how-to/*.md")),
-    DOCS / "cohort.md",
-]
+SAMPLE = ROOT / "sample_cases" / "lumbar-fracture"
 SERVICE = "http://127.0.0.1:8000"
-TROCAR = ["python3", "go.py", "run"]
-# Run by other tests, or for ever.
-ELSEWHERE = {"demo", "serve", "cohort"}
+GO = runpy.run_path(str(ROOT / "go.py"))
+# Run by other tests, or for ever: here it is only seen that there are such commands and options.
+ELSEWHERE = {"demo", "serve", "cohort", "node"}
+ASSIGNED = re.compile(r"[A-Z_]+=")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A code block of a page."""
 
-    page: Path
     language: str
     text: str
 
@@ -50,80 +51,37 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     fenced = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     found = fenced.findall(page.read_text(encoding="utf-8"))
-    return [Block(page, language, text) for language, text in found]
+    return [Block(language, text) for language, text in found]
 
 
-def of(*languages: str) -> list[object]:
-    return [
-        pytest.param(block, id=f"{block.page.stem}-{number}")
-        for page in PAGES
-        for number, block in enumerate(blocks(page))
-        if block.language in languages
-    ]
+PAGES = [page for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if blocks(page)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a page is tried: an empty folder with the sample cases, and a service.
+
+    The files of one sample lie in the folder too, for pages that say "in the folder of a case".
+    """
+
+    folder: Path
+    service: str
+    patch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a folder that has the sample cases and nothing else of the project."""
+def stand(tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch) -> Stand:
     (tmp_path / "sample_cases").symlink_to(ROOT / "sample_cases")
+    for name in ("case.json", "meshes"):
+        (tmp_path / name).symlink_to(SAMPLE / name)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_every_block_says_what_it_is() -> None:
-    known = {"sh", "bash", "python", "js", "json", "text"}
-    assert len(PAGES) >= 5
-    assert {b.language for page in PAGES for b in blocks(page)} <= known
-
-
-def test_commands_of_the_set_up_file_are_there() -> None:
-    go = runpy.run_path(str(ROOT / "go.py"))
-    lines = [line for page in PAGES for b in blocks(page) for line in b.text.splitlines()]
-    asked = [shlex.split(line)[2] for line in lines if line.startswith("python3 go.py")]
-    assert len(asked) > 5
-    assert set(asked) <= set(go["COMMANDS"])
-
-
-@cache
-def ended(*words: str) -> Result:
-    """Return how a command ends; one that several pages show is run once."""
-    return CliRunner().invoke(app, words)
-
-
-@pytest.mark.parametrize("block", of("sh"))
-def test_commands_end_as_the_page_tells(
-    block: Block, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for line in block.text.splitlines():
-        if line.startswith("export "):
-            name, value = line.removeprefix("export ").split("=", 1)
-            monkeypatch.setenv(name, value.strip('"').replace("$PWD", str(here)))
-            continue
-        command, _, otherwise = line.partition(" || ")
-        words = shlex.split(command, comments=True)
-        refused = bool(otherwise)
-        if words[2] in ELSEWHERE or (words[3] in ELSEWHERE and not refused):
-            continue
-        assert words[:3] == TROCAR
-        done = ended(*words[3:])
-        assert done.exit_code == (2 if refused else 0), done.output
-
-
-@pytest.mark.parametrize("block", of("json"))
-def test_documents_are_taken(block: Block) -> None:
-    document = json.loads(block.text)
-    match document.get("schema"):
-        case "trocar/case/1":
-            CaseDocument.model_validate(document)
-        case "trocar/cohort/1":
-            assert checked(CohortDocument, document).spec().size == 33 * 31
-        case _:
-            checked(PlanRequestDocument, document)
+    monkeypatch.setattr(catalogue, "CATALOGUE", dict(catalogue.CATALOGUE))
+    return Stand(tmp_path, served, monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    """Run one real service for all blocks that talk to one."""
+    """Run one real service for all pages."""
     server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -135,21 +93,143 @@ def served() -> Iterator[str]:
     thread.join(30.0)
 
 
-PROGRAMS = {"bash": ["bash", "-eu", "-c"], "python": [sys.executable, "-c"],
-            "js": ["node", "--input-type=module", "--eval"]}  # fmt: skip
+def _commands(text: str, stand: Stand) -> None:
+    """Run lines of a shell: this program's commands, and settings for those that follow."""
+    for line in text.replace("\\\n", " ").splitlines():
+        command, _, otherwise = line.partition(" || ")
+        words = shlex.split(command, comments=True)
+        exported = words[:1] == ["export"]
+        words = words[exported:]
+        while words and ASSIGNED.match(words[0]):
+            _set(words.pop(0), stand, keep=exported)
+        match words:
+            case []:
+                continue
+            case ["python3", "go.py", "run", *rest] | ["trocar", *rest]:
+                _trocar(tuple(rest), refused=bool(otherwise))
+            case ["python3", "go.py", name, *_]:
+                assert name in GO["COMMANDS"]
+            case ["dask", "scheduler", *rest]:
+                _read_by_dask(rest)
+            case _:
+                pytest.fail(f"nothing here runs {line!r}")
 
 
-@pytest.mark.parametrize("block", of("bash", "python", "js"))
-def test_programs_run(block: Block, served: str, here: Path) -> None:
-    program = PROGRAMS[block.language]
-    if shutil.which(program[0]) is None:
-        pytest.skip(f"{program[0]} is not installed")
-    done = subprocess.run(
-        [*program, block.text.replace(SERVICE, served)], cwd=here, check=False, text=True,
-        capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+def _set(assignment: str, stand: Stand, *, keep: bool) -> None:
+    name, value = assignment.split("=", 1)
+    setting = name.removeprefix("TROCAR_").lower()
+    assert name.startswith("DASK_") or setting in Settings.model_fields, name
+    if (
+        keep and "$PWD" in value
+    ):  # a folder of the page's own; other values belong to other machines
+        stand.patch.setenv(name, value.replace("$PWD", str(stand.folder)))
+
+
+def _trocar(words: tuple[str, ...], *, refused: bool) -> None:
+    if words[0] in ELSEWHERE and not refused:
+        _understood(get_command(app), list(words))
+        return
+    done = ended(*words)
+    assert done.exit_code == (2 if refused else 0), done.output
+
+
+@cache
+def ended(*words: str) -> Result:
+    """Return how a command ends; one that several pages show is run once."""
+    return CliRunner().invoke(app, words)
+
+
+def _understood(command: click.Command, words: list[str]) -> None:
+    """See that a command has these options, without running it."""
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    command.make_context(command.name, words)
+
+
+def _read_by_dask(words: list[str]) -> None:
+    cli = pytest.importorskip("distributed.cli.dask_scheduler")
+    for word in words:
+        if word.endswith((".pem", ".key")):
+            Path(word).touch()
+    _understood(cli.main, words)
+
+
+def _python(text: str, stand: Stand) -> None:
+    program = stand.folder / "block.py"
+    program.write_text(text.replace(SERVICE, stand.service), encoding="utf-8")
+    runpy.run_path(str(program), run_name="__main__")
+
+
+def _program(*program: str) -> Callable[[str, Stand], None]:
+    def run(text: str, stand: Stand) -> None:
+        if shutil.which(program[0]) is None:
+            pytest.skip(f"{program[0]} is not installed, and the page's later blocks need this one")
+        done = subprocess.run(
+            [*program, text.replace(SERVICE, stand.service)], cwd=stand.folder, check=False,
+            text=True, capture_output=True, env=dict(os.environ), timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+def _document(text: str, stand: Stand) -> None:
+    document = json.loads(text)
+    match document:
+        case {"schema": "trocar/case/1"}:
+            CaseDocument.model_validate(document)
+        case {"schema": "trocar/cohort/1"}:
+            assert checked(CohortDocument, document).spec().size == 33 * 31
+        case {"id": int(), "request": request}:
+            checked(PlanRequestDocument, request)
+        case {"target": _}:
+            checked(PlanRequestDocument, document)
+        case _:
+            plan = json.loads((stand.folder / "plan.json").read_text(encoding="utf-8"))
+            answers = (*plan["trajectories"], *plan["certificates"])
+            assert any(_is_part(document, answer) for answer in answers)
+
+
+def _is_part(shown: object, whole: object) -> bool:
+    """Tell whether what a page shows is an answer with some of its members left out."""
+    match shown, whole:
+        case dict(), dict():
+            return all(k in whole and _is_part(v, whole[k]) for k, v in shown.items())
+        case [dict(), *_], list():
+            return all(any(_is_part(one, other) for other in whole) for one in shown)
+        case _:
+            return shown == whole
+
+
+def _label_table(text: str, stand: Stand) -> None:
+    path = stand.folder / "labels.csv"
+    path.write_text(text, encoding="utf-8")
+    assert len(read_label_table(path).roles) > 0
+
+
+RUN: Mapping[str, Callable[[str, Stand], Any]] = {
+    "sh": _commands, "bash": _program("bash", "-eu", "-c"), "python": _python,
+    "js": _program("node", "--input-type=module", "--eval"), "json": _document,
+    "csv": _label_table,
+}  # fmt: skip
+OUTPUT = "text"  # what a program says, or a formula
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert len(PAGES) >= 12
+    assert {b.language for page in PAGES for b in blocks(page)} == {*RUN, OUTPUT}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_of_a_page_runs_in_its_order(
+    page: Path, stand: Stand, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Parts of an answer come first on a page and are held against it last."""
+    found = [b for b in blocks(page) if b.language != OUTPUT]
+    for block in sorted(found, key=lambda b: b.language == "json"):
+        RUN[block.language](block.text, stand)
+        if block.language in {"bash", "js", "python"}:
+            assert capfd.readouterr() is not None
 
 
 def test_every_page_that_the_site_names_is_there_and_every_guide_is_named() -> None:
