@@ -14,10 +14,12 @@ from api import cli
 from api.samples import DEMO_TARGET
 from api.schemas import PlanRequestDocument, checked
 from api.targets import target_from_short_form
+from tests.pages import blocks, is_part
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bundle
 
+README = Path(__file__).parents[2] / "README.md"
 QUICK = ["--needle", "13G-150", "--approach", "transpedicular"]
 Run = Callable[..., Result]
 Trocar = Callable[..., subprocess.CompletedProcess[str]]
@@ -97,13 +99,19 @@ def test_a_case_is_checked_structure_by_structure(run: Run, demo_folder: Path) -
         assert {"structure", "head_mm", "tip_mm", "diameter_mm", "level", "side"} <= set(screw)
 
 
-def test_the_demonstration_leaves_plan_and_scene_and_says_where(
+def test_the_demonstration_leaves_what_the_readme_shows_and_says_where(
     trocar: Trocar, tmp_path: Path
 ) -> None:
     out = tmp_path / "somewhere" / "demo"
     done = trocar("demo", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert json.loads((out / "plan.json").read_text())["trajectories"]
+    plan = json.loads((out / "plan.json").read_text())
+    shown = [json.loads(block.text) for block in blocks(README) if block.language == "json"]
+    answers = [one for one in shown if "needle" in one]
+    assert len(answers) == 2
+    for one in answers:
+        kinds = ("trajectories", "certificates")
+        assert any(is_part(one, answer) for kind in kinds for answer in plan[kind])
     assert (out / "scene.glb").exists()
     assert "<script>" in (out / "scene.html").read_text()
     assert (out / "sheet.pdf").read_bytes().startswith(b"%PDF")
