@@ -67,7 +67,7 @@ export class SceneView {
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas;
-    this.renderer = new WebGLRenderer({ canvas, antialias: true });
+    this.renderer = new WebGLRenderer({ canvas, antialias: hasGraphicsCard() });
     this.renderer.localClippingEnabled = true;
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.graph.background = new Color("#0b1016");
@@ -349,4 +349,13 @@ export class SceneView {
     this.camera.updateProjectionMatrix();
     this.redraw();
   }
+}
+
+/** Whether pictures are drawn by a graphics card: a processor takes twice as long for smooth edges. */
+function hasGraphicsCard(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const named = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl && named ? gl.getParameter(named.UNMASKED_RENDERER_WEBGL) : "");
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|software|basic render/i.test(name);
 }

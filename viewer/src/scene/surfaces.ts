@@ -48,6 +48,8 @@ function materialOf(kind: string): Material {
   }
   const material = new MeshLambertMaterial({
     color: look.colour, side: DoubleSide, transparent: true, depthWrite: false,
+    // Both sides of a wall look alike, so that drawing the far ones first would only take twice as long.
+    forceSinglePass: true,
   });
   const rim = look.rim.toFixed(3);
   // Seen from the side a translucent wall is thicker to look through: that draws its outline.
