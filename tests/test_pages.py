@@ -10,16 +10,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import uvicorn
 from typer.main import get_command
-from typer.testing import CliRunner, Result
 
 from api.cli import app
 from api.cli_cohort import CohortDocument
@@ -28,8 +27,7 @@ from api.schemas import PlanRequestDocument, checked
 from api.settings import Settings
 from exchange.labels import read_label_table
 from planner.case_io.schema import CaseDocument
-from planner.needles import catalogue
-from tests.pages import blocks
+from tests.pages import blocks, command_ended, program_ended
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -39,6 +37,7 @@ GO = runpy.run_path(str(ROOT / "go.py"))
 # Run by other tests, or for ever: here it is only seen that there are such commands and options.
 ELSEWHERE = {"demo", "serve", "cohort", "node"}
 DRAWING = "--out plan"  # pictures are drawn by the test of the demonstration
+ENDED: dict[tuple[str, ...], tuple[int, str]] = {}
 ASSIGNED = re.compile(r"[A-Z_]+=")
 
 
@@ -47,24 +46,30 @@ PAGES = [page for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if b
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a page is tried: an empty folder with the sample cases, and a service.
+    """Where a page is tried: an empty folder with the sample cases, a service, and a process.
 
     The files of one sample lie in the folder too, for pages that say "in the folder of a case".
     """
 
     folder: Path
     service: str
-    patch: pytest.MonkeyPatch
+    process: Executor
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
-def stand(tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch) -> Stand:
+def stand(tmp_path: Path, served: str, process: Executor) -> Stand:
     (tmp_path / "sample_cases").symlink_to(ROOT / "sample_cases")
     for name in ("case.json", "meshes"):
         (tmp_path / name).symlink_to(SAMPLE / name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(catalogue, "CATALOGUE", dict(catalogue.CATALOGUE))
-    return Stand(tmp_path, served, monkeypatch)
+    return Stand(tmp_path, served, process)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Executor]:
+    """Start one process for the commands and programs of all pages."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +99,7 @@ def _commands(text: str, stand: Stand) -> None:
             case []:
                 continue
             case ["python3", "go.py", "run", *rest] | ["trocar", *rest]:
-                _trocar(tuple(rest), refused=bool(otherwise))
+                _trocar(tuple(rest), stand, refused=bool(otherwise))
             case ["python3", "go.py", name, *_]:
                 assert name in GO["COMMANDS"]
             case ["dask", "scheduler", *rest]:
@@ -110,26 +115,23 @@ def _set(assignment: str, stand: Stand, *, keep: bool) -> None:
     if (
         keep and "$PWD" in value
     ):  # a folder of the page's own; other values belong to other machines
-        stand.patch.setenv(name, value.replace("$PWD", str(stand.folder)))
+        stand.settings[name] = value.replace("$PWD", str(stand.folder))
 
 
-def _trocar(words: tuple[str, ...], *, refused: bool) -> None:
+def _trocar(words: tuple[str, ...], stand: Stand, *, refused: bool) -> None:
     if (words[0] in ELSEWHERE or DRAWING in " ".join(words)) and not refused:
         _understood(get_command(app), list(words))
         return
-    done = ended(*words)
-    assert done.exit_code == (2 if refused else 0), done.output
+    if words not in ENDED:  # what several pages show is run once
+        ended = stand.process.submit(command_ended, stand.folder, stand.settings, words)
+        ENDED[words] = ended.result()
+    status, said = ENDED[words]
+    assert status == (2 if refused else 0), said
 
 
-@cache
-def ended(*words: str) -> Result:
-    """Return how a command ends; one that several pages show is run once."""
-    return CliRunner().invoke(app, words)
-
-
-def _understood(command: click.Command, words: list[str]) -> None:
+def _understood(command: Any, words: list[str]) -> None:  # noqa: ANN401  typer has a click of its own
     """See that a command has these options, without running it."""
-    while isinstance(command, click.Group):
+    while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     command.make_context(command.name, words)
 
@@ -143,9 +145,8 @@ def _read_by_dask(words: list[str]) -> None:
 
 
 def _python(text: str, stand: Stand) -> None:
-    program = stand.folder / "block.py"
-    program.write_text(text.replace(SERVICE, stand.service), encoding="utf-8")
-    runpy.run_path(str(program), run_name="__main__")
+    text = text.replace(SERVICE, stand.service)
+    stand.process.submit(program_ended, stand.folder, text).result()
 
 
 def _program(*program: str) -> Callable[[str, Stand], None]:
