@@ -2,7 +2,8 @@
 
 The surface is that of marching cubes, half-way between voxels inside and outside, so that what is
 one voxel thick is kept. Its steps are then smoothed by Taubin's filter, which does not shrink, and
-no point may leave its place by half a voxel, whatever the filter does. Measured in docs/import.md.
+no point may leave its place by half a voxel, whatever the filter does. Measured by
+``benchmarks.surfaces``; figures in docs/how-to/import.md.
 """
 
 import numpy as np

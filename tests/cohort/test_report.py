@@ -1,5 +1,9 @@
 """Reports: shares counted right, every failure told, the same bytes twice but for the times."""
 
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +12,16 @@ from pyarrow import parquet
 
 from cohort.counts import Share, blockers, blocking, by_needle, share, spines, spread, targets_of
 from cohort.report import report
-from cohort.spec import BUILT_IN
+from cohort.run import run_cohort
+from cohort.spec import BUILT_IN, WITHIN
+from cohort.store import records
 from cohort.tables import write_tables
+from cohort.work import plan_record
+from planner.case import Side
+from planner.case_io import load_case
+from planner.planning import plan
+from planner.prepared import PreparedCase
+from planner.request import AnteriorBody, Approach, PlanRequest
 
 SPEC = BUILT_IN["published-72"]
 NEEDLES = ("15G-bevel-150", "11G-120")
@@ -141,3 +153,64 @@ def test_tables_hold_a_row_for_each_target_and_each_class(tmp_path: Path) -> Non
     classes = parquet.read_table(tmp_path / "classes.parquet").to_pylist()
     assert len(classes) == 6
     assert classes[-1]["blocked_by"] == ["screw_<T8>_L"]
+
+
+SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
+CLOCK = itertools.count(1.0)
+
+
+def _planned(_: Mapping[str, Any], __: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Work on one spine: a part of a sample, through a pedicle with a thick and a thin needle."""
+    kept = {"L3", "dural_sac", "screw_L3_L"}
+    case = load_case(SAMPLE)
+    part = replace(case, structures=tuple(s for s in case.structures if s.name in kept))
+    prepared = PreparedCase(part)
+    targets = []
+    for number, needle in enumerate(("8G-150", NEEDLES[0]), start=1):
+        request = PlanRequest(
+            target=AnteriorBody(level="L3"), approaches=(Approach.TRANSPEDICULAR,),
+            sides=(Side.LEFT,), needles=(needle,), max_trajectories=1,
+        )  # fmt: skip
+        head = {"level": "L3", "region": "lumbar", "failure": WITHIN, "way": ""}
+        record = plan_record(plan(prepared, request))
+        targets.append({"target": f"000001-{number}", **head, **record})
+    times = {name: next(CLOCK) for name in ("drawing", *(t["target"] for t in targets))}
+    body = {"sex": "female", "scale": 1.0, "pedicle_width": 1.0, "scoliotic": False}
+    yield {"spine": "000001", **body, "targets": targets, "times_s": times}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Run a cohort of one real spine twice."""
+    first, second = (tmp_path_factory.mktemp("run") for _ in range(2))
+    for folder in (first, second):
+        run_cohort(SPEC, folder, _planned, lambda *_: None)
+    return first, second
+
+
+def test_the_same_cohort_twice_is_the_same_bytes_but_for_its_times(
+    runs: tuple[Path, Path],
+) -> None:
+    pages = [(f / "report.html").read_text().split('<section id="times">') for f in runs]
+    assert pages[0][0] == pages[1][0]
+    assert pages[0][1] != pages[1][1]
+    for name in ("targets", "classes"):
+        first, second = ((f / f"{name}.parquet").read_bytes() for f in runs)
+        assert first == second, name
+
+
+def test_every_failure_in_a_report_is_explained_by_its_certificates(
+    runs: tuple[Path, Path],
+) -> None:
+    page = (runs[0] / "report.html").read_text()
+    closed, found = targets_of(records(runs[0]))
+    assert (closed["outcome"], found["outcome"]) == ("no_safe_path", "found")
+    for one in closed["classes"]:
+        assert one["status"] == "infeasible"
+        assert one["upper_bound_mm"] < 0.0
+        assert one["blocked_by"] == ["screw_L3_L"]
+        assert one["would_open"]
+        for said in (*one["blocked_by"], one["would_open"][0]):
+            assert escape(said) in page
+    assert escape(closed["explanation"]) in page
+    assert escape(found["explanation"]) not in page
