@@ -23,8 +23,10 @@ BETTER_MM = 0.02  # a line this much better is climbed from before the search go
 # classes without a safe path are refused by fewer.
 LOST_BOXES = 500
 MOST_MISSED = 12  # so often a path may be looked for in vain before the search gives up
-SEED_STEPS = (8, 8, 9, 9)
-LIKELY = 100  # lines of the lattice that are measured exactly
+SEED_STEPS, LIKELY = (8, 8, 9, 9), 100  # of a lattice, and how many of it are measured exactly
+# Looked at once so many boxes are spent without a safe path: there are ways as narrow as those
+# through the ala of a sacrum with a screw in it.
+FINE_BOXES, FINE_STEPS, FINE_LIKELY = 15_000, (24, 24, 25, 25), 3_000
 DISTINCT_MM = 4.0
 STARTS = 6
 KEPT_STARTS = 2  # paths of the target's last place that are climbed from
@@ -88,11 +90,11 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
     aim, lost = tolerance_mm if before is not None else min(AIM_MM, tolerance_mm), LOST_BOXES
     cancelled = np.zeros(1, dtype=np.int64) if stop is None else stop
     how, best = _kernels.BETTER, _best(optima)
-    missed = 0
+    missed, allowed = 0, min(FINE_BOXES, budget)
     while how == _kernels.BETTER or (how == _kernels.LOST and missed < MOST_MISSED):
         incumbent = np.zeros(4)
         limits = (
-            aim, tolerance_mm, float(min(PATIENCE_BOXES, budget)), float(budget), BETTER_MM,
+            aim, tolerance_mm, float(min(PATIENCE_BOXES, budget)), float(allowed), BETTER_MM,
             float(lost),
         )  # fmt: skip
         how, found = _kernels.branch(
@@ -104,6 +106,10 @@ def search_family(  # noqa: PLR0913  what is asked, and what is known already
             rescue = rescued(family, incumbent)
             fresh = [*_optima(family, starts), *([] if rescue is None else [rescue])]
             missed += _best(fresh) <= best
+        elif how == _kernels.SPENT and allowed < budget:
+            how, allowed = _kernels.BETTER, budget
+            fine = _seeds(family, FINE_STEPS, FINE_LIKELY) if max(found, best) < floors[0] else []
+            fresh = _optima(family, [*starts, *fine, *([incumbent] if found > best else [])])
         elif found > best:
             fresh = _optima(family, [*starts, incumbent])
         else:
@@ -156,12 +162,13 @@ def _new_boxes(family: LineFamily, budget: int, known: Leaves | None) -> _kernel
     return boxes
 
 
-def _seeds(family: LineFamily) -> list[Numbers]:
+def _seeds(
+    family: LineFamily, steps: tuple[int, ...] = SEED_STEPS, most: int = LIKELY
+) -> list[Numbers]:
     """Return the best lines of a lattice over window and cone, clearly different ones."""
     box, scene = family.root_box(), family.scene
     axes = [
-        box[k] + box[4 + k] * (2.0 * (np.arange(n) + 0.5) / n - 1.0)
-        for k, n in enumerate(SEED_STEPS)
+        box[k] + box[4 + k] * (2.0 * (np.arange(n) + 0.5) / n - 1.0) for k, n in enumerate(steps)
     ]
     edges = family.arrays.edges
     gates = [g for g in product(*axes[:2]) if _kernels.window_distance(edges, *g) <= 0.0]
@@ -169,7 +176,7 @@ def _seeds(family: LineFamily) -> list[Numbers]:
     slack = np.empty(len(lattice))
     _kernels.estimate(family.arrays, scene.field.grid, scene.skin.tree, lattice, slack)
     worth = slack - preferences(family, lattice)
-    likely = np.argsort(-worth, kind="stable")[:LIKELY]
+    likely = np.argsort(-worth, kind="stable")[:most]
     lattice, slack = lattice[likely], slack[likely]
     _kernels.sample(family.arrays, scene.space, lattice, slack)
     worth = slack - preferences(family, lattice)
