@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from api import DISCLAIMER
 from api.fluoro import DrawnFluoroDocument
+from api.openapi_examples import examples, link
 from api.openapi_schemas import REF, SCHEMAS, STRING
 from api.problems import ANSWERS, MEDIA_TYPE
 from api.profiles import ProfileDocument
@@ -39,7 +40,10 @@ CASE_BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"$ref": REF.format(model="Case")}},
+            "application/json": {
+                "schema": {"$ref": REF.format(model="Case")},
+                "examples": examples("Case"),
+            },
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -63,10 +67,12 @@ BLOB_BODY: dict[str, Any] = {
 
 def json_body(*models: type[Document], prefer_wait: bool = False) -> dict[str, Any]:
     """Return how a route describes a JSON body that it reads itself."""
-    schemas = [{"$ref": REF.format(model=model.__name__)} for model in models]
+    names = [model.__name__ for model in models]
+    schemas = [{"$ref": REF.format(model=name)} for name in names]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    body = {"schema": schema, "examples": examples(*names)}
     extra: dict[str, Any] = {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}
+        "requestBody": {"required": True, "content": {"application/json": body}}
     }
     if prefer_wait:
         extra["parameters"] = [
@@ -137,6 +143,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             _describe_invalid_parameters(operation)
             operation["responses"] |= problems(*_BEFORE_ANY_ROUTE[path.startswith("/v1/")])
+    link(document)
     return document
 
 

@@ -1,13 +1,14 @@
 """The cases that come with the program, opened as if they had been handed in."""
 
 from contextlib import ExitStack
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from api.openapi import case_reply, problems
+from api.openapi_examples import SAMPLE
 from api.problems import UnknownIdError
 from api.routes.cases import created
 from api.samples import SAMPLES, sample_case
@@ -16,6 +17,9 @@ from api.storage.bundle import CaseBundle
 from api.strict_json import parsed_object
 
 router = APIRouter(prefix="/v1/samples", tags=["cases"])
+
+
+_Name = Annotated[str, Path(examples=[SAMPLE])]
 
 
 @router.get("", summary="List the sample cases")
@@ -31,7 +35,7 @@ async def list_samples() -> dict[str, Any]:
     responses={201: case_reply("The case, checked, with what was found in it"),
                **problems(404, 422, 429)},
 )  # fmt: skip
-async def open_sample(request: Request, name: str) -> JSONResponse:
+async def open_sample(request: Request, name: _Name) -> JSONResponse:
     """Hand in a sample case on the spot; the answer is that of handing in any other."""
     if name not in SAMPLES:
         raise UnknownIdError(
