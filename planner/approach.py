@@ -60,7 +60,8 @@ class Gate:
     Attributes:
         approach: The approach whose paths pass through it.
         side: The patient's side.
-        technique: Finer name of the way, for people.
+        technique: What its straight paths are called; ``straight`` where that depends on the path
+            (``planner.technique``).
         origin_mm: Origin of the plane.
         axes: Unit vectors (rows) lateral, cranial, and the plane's normal towards the body.
         window: The window, in (lateral, cranial) mm, hardware cut out.
@@ -147,6 +148,13 @@ def hardware_section(hardware: Iterable[Structure], origin: Point, axes: Rotatio
         plane = Plane(origin_mm=origin, x_axis=axes[0], y_axis=axes[1])
         shapes += section(structure.mesh, plane).polygons
     return shapely.union_all(shapes) if shapes else Polygon()
+
+
+def holds_metal(pedicle: Pedicle, hardware: Iterable[Structure]) -> bool:
+    """Whether metal crosses the bone of a pedicle in its isthmus plane."""
+    axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
+    metal = hardware_section(hardware, pedicle.centre_mm, axes)
+    return bool(metal.intersects(pedicle.outline))
 
 
 def slopes(axes: Rotation, frame_axes: Rotation, side: Side) -> tuple[tuple[float, float], ...]:

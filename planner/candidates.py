@@ -6,7 +6,7 @@ needle where a thinner one already runs is none: it would only have less margin.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from planner.reach import ends_in_target, obliquity_rad, reach_mm
 from planner.result import Clearance
 from planner.robustness import tolerance
 from planner.search.classes import ClassSearch
-from planner.turned import turned_paths
+from planner.search.curved import CurvedFamily
+from planner.turned import both_sides, turned_paths
 from planner.verify import clearances, least_margin
 
 SAME_TIP_MM = 4.0
@@ -96,11 +97,13 @@ class MeasuredClass:
         search: The search.
         best: The best path that it found, safe or not; None if none ends in the target.
         candidates: Safe paths that run where no thinner needle's does.
+        one_sided: Whether a cannula that serves both sides of the midline was sought in vain.
     """
 
     search: ClassSearch
     best: MeasuredPath | None
     candidates: tuple[Candidate, ...]
+    one_sided: bool = False
 
     @property
     def best_margin_mm(self) -> float | None:
@@ -160,9 +163,12 @@ def _measured_class(
         safe.append(_candidate(question, search, best))
     if safe and not known:
         safe += _alternatives(question, search, safe)
-    if not any(c.second is not None for c in known):
-        safe += _turned(question, search)
-    return MeasuredClass(search=search, best=best, candidates=tuple(safe))
+    found = MeasuredClass(search=search, best=best, candidates=tuple(safe))
+    sides = both_sides(question, search)
+    if sides is None or found.proved_out or any(c.second is not None for c in known):
+        return found
+    pair = _turned(question, search, sides)
+    return replace(found, candidates=(*safe, *pair), one_sided=not pair)
 
 
 def _best(question: Question, search: ClassSearch) -> MeasuredPath | None:
@@ -210,9 +216,11 @@ def is_comfortable(measured: Iterable[Clearance], policy: Policy) -> bool:
     )
 
 
-def _turned(question: Question, search: ClassSearch) -> list[Candidate]:
+def _turned(
+    question: Question, search: ClassSearch, sides: tuple[CurvedFamily, CurvedFamily]
+) -> list[Candidate]:
     """Return a cannula from which a curved needle safely reaches both sides of the midline."""
-    measured = [_measured(question, search, path) for path in turned_paths(question, search)]
+    measured = [_measured(question, search, path) for path in turned_paths(sides)]
     near, far = measured if len(measured) == 2 else (None, None)
     if near is None or far is None or min(near.margin_mm, far.margin_mm) < 0.0:
         return []

@@ -32,7 +32,7 @@ def _headline(outcome: Outcome, count: int, goal: str) -> str:
             noun = "trajectory" if count == 1 else "trajectories"
             return f"{count} safe {noun} to the {goal}."
         case Outcome.NO_SAFE_PATH:
-            return f"No safe straight path to the {goal} with the needles asked for (proved)."
+            return f"No safe path to the {goal} by the ways and needles asked for (proved)."
         case Outcome.TARGET_UNREACHABLE:
             return f"No needle asked for is long enough for a safe path to the {goal}."
         case Outcome.STOPPED:

@@ -29,6 +29,7 @@ from planner.search.family import line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion
 from planner.trajectory import drawn_trajectory, trajectory
+from planner.turned import ONE_SIDED
 from planner.why_not import explained
 from planner.witness import Site, needed_by
 
@@ -162,6 +163,8 @@ def _certificate(site: Site, measured: MeasuredClass, tolerance_mm: float) -> Ce
             search.gate, search.needle, search.result, measured.best_margin_mm, tolerance_mm
         )
     )
+    if measured.one_sided:
+        proved = replace(proved, statement=f"{proved.statement} {ONE_SIDED}")
     return explained(site, measured, proved) if proved.status is Status.INFEASIBLE else proved
 
 

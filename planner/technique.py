@@ -14,8 +14,8 @@ from jaxtyping import Float
 from geometry.arrays import Point
 from geometry.frames import angle_between
 from planner.anatomy.model import Pedicle, ScrewAxis, Unavailable
-from planner.approach import Gate
-from planner.case import Kind, Side
+from planner.approach import Gate, holds_metal
+from planner.case import HARDWARE, Kind, Side
 from planner.needles.path import Line
 from planner.question import Question
 from planner.request import Approach
@@ -36,7 +36,8 @@ class _Run:
         line: Skin to tip.
         bone_mm: Where it enters the bone; None where it does not.
         measured: Its clearances.
-        screw: The screw in its pedicle, if there is one.
+        pedicle: The pedicle on its side.
+        screw: The screw of that side and level, if there is one.
     """
 
     question: Question
@@ -44,13 +45,8 @@ class _Run:
     line: Line
     bone_mm: Point | None
     measured: tuple[Clearance, ...]
+    pedicle: Pedicle
     screw: ScrewAxis | None
-
-    @property
-    def pedicle(self) -> Pedicle | None:
-        """The pedicle on its side."""
-        found = self.question.pedicle(self.gate.side)
-        return None if isinstance(found, Unavailable) else found
 
     @property
     def pierced(self) -> Point:
@@ -78,16 +74,16 @@ def technique_of(
         measured: Its clearances.
 
     Returns:
-        The gate's own name where it has one, else that of the first rule that fits, else
-        ``straight``.
+        The gate's own name where it has one, else that of the first rule that fits.
     """
-    if gate.technique != "straight":
+    pedicle = question.pedicle(gate.side)
+    if gate.technique != "straight" or isinstance(pedicle, Unavailable):
         return gate.technique
     run = _Run(
         question=question, gate=gate, line=line, bone_mm=bone_mm, measured=measured,
-        screw=_screw_here(question, gate.side),
+        pedicle=pedicle, screw=_screw_here(question, gate.side),
     )  # fmt: skip
-    return next((name for name in (rule(run) for rule in _RULES) if name), gate.technique)
+    return next(name for name in (rule(run) for rule in _RULES) if name)
 
 
 def _screw_here(question: Question, side: Side) -> ScrewAxis | None:
@@ -153,11 +149,12 @@ def _at_depth(line: Float[np.ndarray, "2 3"], y: float) -> Point:
     return at
 
 
-def _beside_screw(run: _Run) -> str | None:
-    """D2: through what a screw leaves of its pedicle."""
-    if run.screw is None or run.gate.approach is not Approach.TRANSPEDICULAR:
+def _through_pedicle(run: _Run) -> str | None:
+    """D2, D3: through what metal leaves of a pedicle, or through one that is free of it."""
+    if run.gate.approach is not Approach.TRANSPEDICULAR:
         return None
-    return "residual_corridor"
+    metal = run.question.prepared.case.of_kind(*HARDWARE)
+    return "residual_corridor" if holds_metal(run.pedicle, metal) else "free_pedicle"
 
 
 def _by_rib(run: _Run) -> str | None:
@@ -176,18 +173,19 @@ def _by_rib(run: _Run) -> str | None:
 
 def _above_pedicle(run: _Run) -> str | None:
     """K9: into the body's superior wall, cranial of the pedicle's middle third."""
-    if run.gate.approach is Approach.TRANSPEDICULAR or run.pedicle is None:
+    if run.gate.approach is Approach.TRANSPEDICULAR:
         return None
     _, low, _, high = shapely.bounds(run.pedicle.outline)
     above = run.pierced[1] > low + 2.0 * (high - low) / 3.0
     return "superior_extrapedicular" if above else None
 
 
-def _parapedicular(run: _Run) -> str | None:
-    """K8: through the lateral wall of the pedicle, where it goes over into the body."""
-    return "lateral_parapedicular" if run.gate.approach is Approach.PARAPEDICULAR else None
+def _lateral(run: _Run) -> str:
+    """K8: where the pedicle's lateral wall goes over into the body, or lateral of that."""
+    parapedicular = run.gate.approach is Approach.PARAPEDICULAR
+    return "lateral_parapedicular" if parapedicular else "lateral_extrapedicular"
 
 
 _RULES: tuple[Callable[[_Run], str | None], ...] = (
-    _to_screw_tip, _across_screw, _beside_screw, _by_rib, _above_pedicle, _parapedicular,
+    _to_screw_tip, _across_screw, _through_pedicle, _by_rib, _above_pedicle, _lateral,
 )  # fmt: skip

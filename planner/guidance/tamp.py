@@ -12,7 +12,7 @@ import shapely
 
 from geometry.arrays import Point
 from planner.anatomy.model import Pedicle, Unavailable
-from planner.approach import hardware_section
+from planner.approach import holds_metal
 from planner.case import HARDWARE
 from planner.needles.catalogue import OUTER_DIAMETER_MM
 from planner.needles.path import Line
@@ -63,7 +63,7 @@ def tamp_advice(question: Question, path: Trajectory) -> TampAdvice | None:
         return _no(pedicle.reason)
     if path.approach is not Approach.TRANSPEDICULAR or not isinstance(line, Line):
         return _no("a tamp goes straight through a pedicle")
-    if _holds_metal(question, pedicle):
+    if holds_metal(pedicle, question.prepared.case.of_kind(*HARDWARE)):
         return _no(f"metal in the {path.side} pedicle of {question.bone.name} [DOMAIN D3]")
     fits = [t for t in TAMPS if _cannula_passes(pedicle, path, t)]
     held = [(_held_ml(question, line, tamp), tamp) for tamp in fits]
@@ -81,12 +81,6 @@ def tamp_advice(question: Question, path: Trajectory) -> TampAdvice | None:
 
 def _no(reason: str) -> TampAdvice:
     return TampAdvice(eligible=False, reason=reason)
-
-
-def _holds_metal(question: Question, pedicle: Pedicle) -> bool:
-    axes = np.stack([pedicle.lateral, pedicle.cranial, pedicle.axis])
-    metal = question.prepared.case.of_kind(*HARDWARE)
-    return bool(hardware_section(metal, pedicle.centre_mm, axes).intersects(pedicle.outline))
 
 
 def _cannula_passes(pedicle: Pedicle, path: Trajectory, tamp: Tamp) -> bool:

@@ -1,7 +1,6 @@
 """Several needles in one session: none collide, and coverage decides between one and two."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,10 +9,12 @@ import pytest
 from planner.case import Side
 from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
+from planner.needles.path import ARC_SAGITTA_MM
 from planner.planning import plan
 from planner.prepared import PreparedCase
-from planner.request import AnteriorBody, Approach, Intent, PlanRequest, ScrewTip
-from planner.result import Outcome, Plan
+from planner.question import question_of
+from planner.request import AnteriorBody, Approach, Intent, PlanRequest
+from planner.result import Certificate, Plan, Status
 from planner.session import planning as session
 from planner.session.planning import (
     BALANCED,
@@ -24,9 +25,9 @@ from planner.session.planning import (
     plan_session,
 )
 from planner.session.spacing import GAP_MM, bars, nearness
+from tests.planner.second_look import EVERY_MM, apart_mm, margin_mm
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
-L3, L2 = AnteriorBody(level="L3"), AnteriorBody(level="L2", intent=Intent.PROPHYLACTIC)
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +45,23 @@ def lumbar() -> Iterator[PreparedCase]:
         yield PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
 
 
-def _asked(*targets: AnteriorBody | ScrewTip, bilateral: Bilateral) -> SessionRequest:
-    requests = [
-        _REQUESTS.setdefault(
-            target,
-            PlanRequest(
-                target=target, approaches=(Approach.TRANSPEDICULAR,), needles=("15G-bevel-150",)
-            ),
-        )
-        for target in targets
-    ]
-    return SessionRequest(requests=tuple(requests), bilateral=bilateral)
+def _asked(*requests: PlanRequest, bilateral: Bilateral) -> SessionRequest:
+    return SessionRequest(requests=requests, bilateral=bilateral)
 
 
-_REQUESTS: dict[AnteriorBody | ScrewTip, PlanRequest] = {}
+def _through(
+    target: AnteriorBody, *, needle: str = "15G-bevel-150", sides: tuple[Side, ...] = tuple(Side)
+) -> PlanRequest:
+    return PlanRequest(
+        target=target, approaches=(Approach.TRANSPEDICULAR,), sides=sides, needles=(needle,)
+    )
+
+
+L3 = _through(AnteriorBody(level="L3"))
+L2 = _through(AnteriorBody(level="L2", intent=Intent.PROPHYLACTIC))
+# 11 G passes the screw of L3 on the right, and not on the left.
+ONE_SIDE = _through(AnteriorBody(level="L3"), needle="11G-150")
+CLOSED = _through(AnteriorBody(level="L3"), needle="11G-150", sides=(Side.LEFT,))
 
 
 def _least_apart(made: SessionPlan) -> float:
@@ -104,49 +108,80 @@ def test_coverage_decides_between_one_needle_and_two(lumbar: PreparedCase) -> No
         assert f"balance {covered.balance:.2f}" in one.reason
 
 
-def test_where_only_one_side_has_a_way_one_needle_is_chosen_and_the_want_of_two_is_said(
-    lumbar: PreparedCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = _asked(L3, bilateral=Bilateral.ALWAYS)
-    [both] = plan_session(lumbar, asked).chosen
-    assert {t.side for t in both.trajectories} == set(Side)
-    assert "go together" not in both.reason
-    right = tuple(t for t in both.plan.trajectories if t.side is Side.RIGHT)
-    monkeypatch.setattr(session, "plan", lambda *_: replace(both.plan, trajectories=right))
-    [one] = plan_session(lumbar, asked).chosen
-    assert [t.side for t in one.trajectories] == [Side.RIGHT]
-    assert "no two safe paths, one from either side, go together" in one.reason
-
-
-def test_one_target_asked_for_twice_gets_two_needles_that_pass_or_one(
+def test_needles_keep_their_limits_and_their_gap_when_measured_a_second_time(
     lumbar: PreparedCase,
 ) -> None:
+    made = plan_session(lumbar, _asked(L3, L2, bilateral=Bilateral.ALWAYS))
+    for one in made.chosen:
+        question = question_of(lumbar, one.request)
+        for t in one.plan.trajectories:
+            assert t.margin_mm == pytest.approx(margin_mm(question, t), abs=1e-3)
+    bodies = [bars(needle_named(t.needle), t.path) for one in made.chosen for t in one.trajectories]
+    assert len(bodies) == 4
+    for a, b in combinations(bodies, 2):
+        told, seen = nearness(a, b).distance_mm, apart_mm(a, b)
+        assert seen >= GAP_MM
+        assert told <= seen <= told + EVERY_MM + 2.0 * ARC_SAGITTA_MM
+
+
+def test_where_one_side_is_proved_closed_one_needle_is_chosen_and_the_want_of_two_is_said(
+    lumbar: PreparedCase,
+) -> None:
+    [both] = plan_session(lumbar, _asked(L3, bilateral=Bilateral.ALWAYS)).chosen
+    assert {t.side for t in both.trajectories} == set(Side)
+    assert "go together" not in both.reason
+    [one] = plan_session(lumbar, _asked(ONE_SIDE, bilateral=Bilateral.ALWAYS)).chosen
+    assert [t.side for t in one.trajectories] == [Side.RIGHT]
+    assert "no two safe paths, one from either side, go together" in one.reason
+    [left] = [c for c in one.plan.certificates if c.side is Side.LEFT]
+    _assert_closed_by(left, "screw_L3_L")
+
+
+def _assert_closed_by(certificate: Certificate, screw: str) -> None:
+    assert certificate.status is Status.INFEASIBLE
+    assert certificate.upper_bound_mm is not None
+    assert certificate.upper_bound_mm < 0.0
+    assert certificate.blocked_by == (screw,)
+    assert screw in certificate.statement
+
+
+def test_one_target_asked_for_twice_gets_two_needles_that_pass(lumbar: PreparedCase) -> None:
     made = plan_session(lumbar, _asked(L3, L3, bilateral=Bilateral.NEVER))
     first, second = made.chosen
     assert first.ranks
-    assert not set(first.ranks) & set(second.ranks), "one needle cannot be in one place twice"
-    if second.ranks:
-        assert _least_apart(made) >= GAP_MM
-        assert "collides" in second.reason or "collides" in first.reason
-    else:
-        assert made.outcome is SessionOutcome.SOME
-        assert "every way collides" in second.reason
+    assert second.ranks
+    assert first.ranks != second.ranks, "one needle cannot be in one place twice"
+    assert _least_apart(made) >= GAP_MM
+    assert "its first choice collides with the needles to" in first.reason + second.reason
 
 
-def test_a_target_without_a_way_goes_without_and_says_so(
-    lumbar: PreparedCase, monkeypatch: pytest.MonkeyPatch
+def test_where_every_way_collides_a_target_goes_without_and_says_with_what(
+    lumbar: PreparedCase,
 ) -> None:
-    asked = _asked(L3, L2, bilateral=Bilateral.NEVER)
-    first = asked.requests[0]
-    answers = {id(one.request): one.plan for one in plan_session(lumbar, asked).chosen}
-    answers[id(first)] = replace(answers[id(first)], trajectories=(), outcome=Outcome.NO_SAFE_PATH)
-    monkeypatch.setattr(session, "plan", lambda _, request: answers[id(request)])
-    made = plan_session(lumbar, asked)
+    made = plan_session(lumbar, _asked(ONE_SIDE, ONE_SIDE, bilateral=Bilateral.NEVER))
+    first, second = made.chosen
     assert made.outcome is SessionOutcome.SOME
-    assert made.chosen[0].ranks == ()
-    assert made.chosen[0].cement is None
-    assert "no safe path of its own (no_safe_path)" in made.chosen[0].reason
-    assert made.chosen[1].ranks
-    none = plan_session(lumbar, replace(asked, requests=(first,)))
+    assert len(first.ranks) == 1
+    assert second.ranks == ()
+    assert second.reason == f"every way collides with the needles to {first.label}"
+    question = question_of(lumbar, ONE_SIDE)
+    [taken] = first.trajectories
+    for t in second.plan.trajectories:
+        needle = needle_named(t.needle)
+        assert apart_mm(bars(needle, taken.path), bars(needle, t.path)) < GAP_MM
+        assert t.margin_mm == pytest.approx(margin_mm(question, t), abs=1e-3)
+
+
+def test_a_target_that_is_proved_closed_goes_without_and_says_so(lumbar: PreparedCase) -> None:
+    made = plan_session(lumbar, _asked(CLOSED, L2, bilateral=Bilateral.NEVER))
+    closed, served = made.chosen
+    assert made.outcome is SessionOutcome.SOME
+    assert closed.ranks == ()
+    assert closed.cement is None
+    assert "no safe path of its own (no_safe_path)" in closed.reason
+    [certificate] = closed.plan.certificates
+    _assert_closed_by(certificate, "screw_L3_L")
+    assert served.ranks
+    none = plan_session(lumbar, _asked(CLOSED, bilateral=Bilateral.NEVER))
     assert none.outcome is SessionOutcome.NONE
     assert none.order == ()

@@ -106,12 +106,23 @@ def test_a_way_through_the_pedicle_to_beside_the_screws_tip(question: Question) 
     assert technique_of(question, gate, short, None, ()) == "residual_corridor"
 
 
-def test_above_the_pedicle_is_superior_and_beside_its_middle_is_plain(question: Question) -> None:
+def test_a_way_through_a_pedicle_is_named_by_whether_metal_is_in_it(question: Question) -> None:
+    given = question.prepared.given
+    kept = tuple(s for s in given.structures if s.name != "screw_L3_L")
+    without = replace(question, prepared=PreparedCase(replace(given, structures=kept)))
+    gate = _gate(question, Approach.TRANSPEDICULAR)
+    middle = _pedicle(question).outline.representative_point()
+    line = _beside(gate, middle.x, middle.y)
+    assert technique_of(question, gate, line, None, ()) == "residual_corridor"
+    assert technique_of(without, gate, line, None, ()) == "free_pedicle"
+
+
+def test_beside_the_pedicle_its_height_names_a_path(question: Question) -> None:
     gate = _gate(question, Approach.EXTRAPEDICULAR)
     _, low, east, high = _pedicle(question).outline.bounds
     above, beside = _beside(gate, east + 8.0, high), _beside(gate, east + 8.0, 0.5 * (low + high))
     assert technique_of(question, gate, above, None, ()) == "superior_extrapedicular"
-    assert technique_of(question, gate, beside, None, ()) == "straight"
+    assert technique_of(question, gate, beside, None, ()) == "lateral_extrapedicular"
 
 
 def test_a_rib_lateral_of_a_path_bounds_the_gap_it_takes(question: Question) -> None:

@@ -23,7 +23,8 @@ from planner.search.curved import curved_family
 from planner.search.family import line_family
 from planner.target import TargetRegion
 from planner.trajectory import turn_between
-from planner.turned import turned_paths
+from planner.turned import both_sides
+from tests.planner.second_look import margin_mm
 
 SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 CURVED = "curved-14G-in-11G"
@@ -76,6 +77,16 @@ def test_tips_lie_on_either_side_and_in_the_target(
         assert region.contains(path[-1].end_mm)
 
 
+def test_both_arcs_keep_what_is_told_of_them_measured_a_second_time(
+    prepared: PreparedCase, offered: Trajectory
+) -> None:
+    question = question_of(prepared, REQUEST)
+    assert offered.second_arc is not None
+    told = {offered.margin_mm: offered.path, offered.second_arc.margin_mm: offered.second_arc.path}
+    for margin, path in told.items():
+        assert margin == pytest.approx(margin_mm(question, offered, path), abs=2e-3)
+
+
 def test_the_turn_takes_one_arc_to_the_other(offered: Trajectory) -> None:
     assert offered.second_arc is not None
     cannula, arc = offered.path
@@ -105,10 +116,8 @@ def test_a_clockwise_turn_is_positive_as_seen_from_the_hub() -> None:
 
 
 def test_no_turn_for_a_straight_needle_or_a_target_on_one_side(prepared: PreparedCase) -> None:
-    assert turned_paths(*_both(question_of(prepared, REQUEST), "15G-bevel-150")) == ()
+    body = question_of(prepared, REQUEST)
+    assert both_sides(body, _search(body, CURVED)) is not None
+    assert both_sides(body, _search(body, "15G-bevel-150")) is None
     tip = question_of(prepared, PlanRequest(target=ScrewTip(screw="screw_L2_R")))
-    assert turned_paths(*_both(tip, CURVED)) == ()
-
-
-def _both(question: Question, needle: str) -> tuple[Question, ClassSearch]:
-    return question, _search(question, needle)
+    assert both_sides(tip, _search(tip, CURVED)) is None

@@ -132,7 +132,7 @@ function line(trajectory: Trajectory, actions: Actions): HTMLElement {
 
 function way({ approach, side, technique }: Trajectory): string {
   const named = approach === null ? "no approach" : `${words(approach)} ${side ?? ""}`;
-  return technique === "straight" ? named : `${named}, ${words(technique)}`;
+  return `${named}, ${words(technique)}`;
 }
 
 function whyNot(plan: Plan): HTMLElement | null {
