@@ -15,9 +15,7 @@ ONE_SIDED = (
 )
 
 
-def both_sides(
-    question: Question, search: ClassSearch
-) -> tuple[CurvedFamily, CurvedFamily] | None:
+def both_sides(question: Question, search: ClassSearch) -> tuple[CurvedFamily, CurvedFamily] | None:
     """Return the paths of a curved needle to the near and to the far side of a target's midline.
 
     None for a straight needle, and for a target that has no two sides.

@@ -5,9 +5,11 @@ from itertools import pairwise, product
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from trimesh.triangles import closest_point
 
 from benchmarks.adversary_space import EXACTLY_MM, segment_slack, surroundings_of
-from geometry.arrays import Points
+from geometry.arrays import Point, Points
+from planner.case import Structure
 from planner.contact import Contact, shaft_contact
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Path
@@ -47,6 +49,16 @@ def apart_mm(first: Sequence[Bar], second: Sequence[Bar]) -> float:
     return min(
         float(cdist(_dotted(a.points_mm), _dotted(b.points_mm)).min()) - a.radius_mm - b.radius_mm
         for a, b in product(first, second)
+    )
+
+
+def room_mm(structures: Sequence[Structure], start: Point, end: Point) -> float:
+    """Return how far points along a segment keep from the surfaces of structures, at least."""
+    corners = np.concatenate([s.mesh.corners for s in structures])
+    points = _dotted(np.stack([start, end]))
+    return min(
+        float(np.linalg.norm(closest_point(corners, at) - at, axis=1).min())
+        for at in (np.broadcast_to(point, (len(corners), 3)) for point in points)
     )
 
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from geometry.arrays import Vector, unit
 from geometry.projection import ConeBeam
 from planner.anatomy.model import VertebraAnatomy
 from planner.case import Side
-from planner.case_io import load_case
 from planner.check_points import CheckPoint, Place, check_points, clock_hour
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Arc, Line
@@ -24,16 +22,14 @@ from planner.request import AnteriorBody, PlanRequest
 from planner.result import Trajectory
 from planner.trajectory import drawn_trajectory
 
-SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 BEHIND = np.array([0.0, -1.0, 0.0])  # a needle straight in from behind
 coordinates = st.floats(-1.0, 1.0)
 directions = st.builds(lambda x, y, z: np.array([x, y, z]), coordinates, coordinates, coordinates)
 
 
 @pytest.fixture(scope="module")
-def question() -> Question:
-    request = PlanRequest(target=AnteriorBody(level="L3"))
-    return question_of(PreparedCase(load_case(SAMPLE)), request)
+def question(lumbar: PreparedCase) -> Question:
+    return question_of(lumbar, PlanRequest(target=AnteriorBody(level="L3")))
 
 
 def in_bone(question: Question) -> VertebraAnatomy:

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from planner.case_io import load_case
 from planner.errors import RequestError
 from planner.live import LivePlanner
 from planner.planning import plan
@@ -16,14 +14,13 @@ from planner.request import AnteriorBody, Approach, FreePoint, PlanRequest
 from planner.result import Status
 from planner.target import anterior_body
 
-SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 NEEDLES = ("15G-bevel-150",)
 APPROACHES = (Approach.TRANSPEDICULAR,)
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """Outcomes: found, proved absent, out of reach, or stopped, each with its reason."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from planner.case import Kind, Side
-from planner.case_io import load_case
 from planner.errors import RequestError
 from planner.planning import plan
 from planner.policy import policy_with
@@ -24,18 +22,7 @@ from planner.request import (
 )
 from planner.result import Outcome, Status
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
 TRANSPEDICULAR = (Approach.TRANSPEDICULAR,)
-
-
-@pytest.fixture(scope="module")
-def lumbar() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
-
-
-@pytest.fixture(scope="module")
-def thoracic() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "thoracic-halo"))
 
 
 def test_a_needle_too_thick_for_the_pedicle_beside_its_screw_is_proved_out(

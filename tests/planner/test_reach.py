@@ -1,13 +1,10 @@
 """How oblique a path is and how much deeper it could go, held against measuring deeper paths."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from geometry.arrays import unit
-from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
 from planner.planning import evaluate, plan
@@ -16,18 +13,12 @@ from planner.question import question_of
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest
 from planner.result import Plan, Trajectory
 
-SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 TARGET = AnteriorBody(level="L3")
 REQUEST = PlanRequest(
     target=TARGET, approaches=(Approach.TRANSPEDICULAR, Approach.EXTRAPEDICULAR),
     needles=("15G-bevel-150", "15G-120"), max_trajectories=8,
 )  # fmt: skip
 BEYOND_MM = 0.1  # a tip up to 0.001 mm outside a face still counts as in the target
-
-
-@pytest.fixture(scope="module")
-def lumbar() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
 from planner.case import Side
-from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
 from planner.needles.path import ARC_SAGITTA_MM
 from planner.planning import plan
@@ -27,11 +25,9 @@ from planner.session.planning import (
 from planner.session.spacing import GAP_MM, bars, nearness
 from tests.planner.second_look import EVERY_MM, apart_mm, margin_mm
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
-
 
 @pytest.fixture(scope="module")
-def lumbar() -> Iterator[PreparedCase]:
+def lumbar(lumbar: PreparedCase) -> Iterator[PreparedCase]:
     """Return the sample, each target of which is planned once for all tests here."""
     answers: dict[int, tuple[PlanRequest, Plan]] = {}
 
@@ -42,7 +38,7 @@ def lumbar() -> Iterator[PreparedCase]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(session, "plan", known)
-        yield PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+        yield lumbar
 
 
 def _asked(*requests: PlanRequest, bilateral: Bilateral) -> SessionRequest:

@@ -1,15 +1,16 @@
 """Targets of the clinical series that need a case of their own: cage, lesion, level without screws."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
+from geometry.arrays import unit
 from geometry.solids import box, ellipsoid
 from planner.anatomy.model import VertebraAnatomy
-from planner.case import Kind, Side, Structure
-from planner.case_io import load_case
+from planner.case import HARDWARE, Kind, Side, Structure
+from planner.guidance.tamp import FOLDED_MM, OFF_WALL_MM, TAMPS, capsule_ml
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.question import question_of
@@ -22,18 +23,17 @@ from planner.request import (
     PlanRequest,
     TargetSpec,
 )
-from planner.result import Outcome, Plan
+from planner.result import Outcome, Plan, Trajectory
 from planner.target import TargetRegion
-
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
+from tests.planner.second_look import margin_mm, room_mm
 
 
 @pytest.fixture(scope="module")
-def operated() -> PreparedCase:
+def operated(lumbar: PreparedCase) -> PreparedCase:
     """Return the lumbar sample without screws at L2, with a cage below L3 and a lesion in it."""
-    given = load_case(SAMPLES / "lumbar-fracture")
+    given = lumbar.given
     centres = {n: given.structure(n).mesh.vertices.mean(axis=0) for n in ("L3", "L4")}
-    anatomy = PreparedCase(given).bone(given.structure("L3"))
+    anatomy = lumbar.bone(given.structure("L3"))
     assert isinstance(anatomy, VertebraAnatomy)
     body = anatomy.frame.inverse().points(np.zeros((1, 3)))[0]
     below = anatomy.frame.inverse().points(
@@ -51,12 +51,10 @@ def operated() -> PreparedCase:
     return PreparedCase(replace(given, structures=(*kept, cage, lesion)))
 
 
-def _planned(
-    prepared: PreparedCase, target: TargetSpec, *, needle: str = "15G-bevel-150", most: int = 1
-) -> Plan:  # fmt: skip
+def _planned(prepared: PreparedCase, target: TargetSpec) -> Plan:
     request = PlanRequest(
         target=target, approaches=(Approach.TRANSPEDICULAR,), sides=(Side.RIGHT,),
-        needles=(needle,), max_trajectories=most,
+        needles=("15G-bevel-150",), max_trajectories=1,
     )  # fmt: skip
     return plan(prepared, request)
 
@@ -93,13 +91,41 @@ def test_a_lesion_is_reached_through_its_pedicle(operated: PreparedCase) -> None
     assert best.cement.goal.aim_ml == pytest.approx(4.0 / 3.0 * np.pi * 0.504, rel=0.01)
 
 
+TAMPED = PlanRequest(
+    target=AnteriorBody(level="L2"), approaches=(Approach.TRANSPEDICULAR,), sides=(Side.RIGHT,),
+    needles=("10G-150",),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def through_free_pedicle(operated: PreparedCase) -> tuple[Trajectory, ...]:
+    return plan(operated, TAMPED).trajectories
+
+
 def test_a_level_without_screws_is_reached_past_the_rods_and_takes_a_tamp(
-    operated: PreparedCase,
+    operated: PreparedCase, through_free_pedicle: tuple[Trajectory, ...]
 ) -> None:
-    answer = _planned(operated, AnteriorBody(level="L2"), needle="10G-150", most=5)
-    for found in answer.trajectories:
+    question = question_of(operated, TAMPED)
+    for found in through_free_pedicle:
+        assert found.technique == "free_pedicle"
+        assert found.margin_mm == pytest.approx(margin_mm(question, found), abs=1e-3)
         rods = [c for c in found.clearances if c.kind is Kind.ROD]
         assert len(rods) == 2
         assert all(c.margin_mm is not None and c.margin_mm >= 0.0 for c in rods)
-    tamps = [t.tamp for t in answer.trajectories if t.tamp is not None]
+    tamps = [t.tamp for t in through_free_pedicle if t.tamp is not None]
     assert {t.gauge for t in tamps if t.eligible} == {10}, [t.reason for t in tamps]
+
+
+def test_a_filled_tamp_keeps_off_cortex_and_metal_when_measured_a_second_time(
+    operated: PreparedCase, through_free_pedicle: tuple[Trajectory, ...]
+) -> None:
+    around = [operated.case.structure("L2"), *operated.case.of_kind(*HARDWARE)]
+    for found in through_free_pedicle:
+        if found.tamp is None or found.tamp.volume_ml is None:
+            continue
+        [length] = [t.length_mm for t in TAMPS if t.name == found.tamp.size]
+        line, inner, volume = found.path[-1], length - 2.0 * FOLDED_MM, found.tamp.volume_ml
+        radius = brentq(lambda r, n=inner, v=volume: capsule_ml(n, r) - v, 0.0, 20.0)
+        along = unit(line.end_mm - line.start_mm)
+        front = line.end_mm - FOLDED_MM * along
+        assert room_mm(around, front - inner * along, front) >= radius + OFF_WALL_MM - 1e-6

@@ -1,7 +1,6 @@
 """Names of straight paths: each follows from where the path runs, and from nothing else."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from planner.anatomy.model import Pedicle, ScrewAxis
 from planner.approach import Gate
 from planner.case import Kind, Side
-from planner.case_io import load_case
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
@@ -20,16 +18,14 @@ from planner.result import Clearance
 from planner.technique import crossing_rise_mm, technique_of
 from planner.transverse_process import Passage, passage
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
 AXES = np.eye(3)  # outward, posterior, superior
 SCREW = np.array([[20.0, 40.0, 0.0], [10.0, 0.0, 0.0]])
 OVER = np.array([[26.0, 38.0, 8.0], [2.0, -2.0, 2.0]])
 
 
 @pytest.fixture(scope="module")
-def question() -> Question:
-    prepared = PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
-    return question_of(prepared, PlanRequest(target=AnteriorBody(level="L3")))
+def question(lumbar: PreparedCase) -> Question:
+    return question_of(lumbar, PlanRequest(target=AnteriorBody(level="L3")))
 
 
 def _gate(question: Question, approach: Approach) -> Gate:
@@ -108,8 +104,8 @@ def test_a_way_through_the_pedicle_to_beside_the_screws_tip(question: Question) 
 
 def test_a_way_through_a_pedicle_is_named_by_whether_metal_is_in_it(question: Question) -> None:
     given = question.prepared.given
-    kept = tuple(s for s in given.structures if s.name != "screw_L3_L")
-    without = replace(question, prepared=PreparedCase(replace(given, structures=kept)))
+    bare = PreparedCase(replace(given, structures=(given.structure("L3"),)))
+    without = replace(question, prepared=bare)
     gate = _gate(question, Approach.TRANSPEDICULAR)
     middle = _pedicle(question).outline.representative_point()
     line = _beside(gate, middle.x, middle.y)

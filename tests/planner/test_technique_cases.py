@@ -6,7 +6,6 @@ needles) have tests of their own. Every path is measured a second time, by trime
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from benchmarks.adversary_space import crossings
 from planner.anatomy.model import Pedicle
 from planner.case import Side
-from planner.case_io import load_case
 from planner.needles.path import Line
 from planner.planning import evaluate, plan
 from planner.prepared import PreparedCase
@@ -33,7 +31,6 @@ from planner.search.along_screw import MOST_ARRIVAL_RAD
 from planner.transverse_process import LATERAL_MM
 from tests.planner.second_look import margin_mm
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
 LUMBAR, THORACIC = "lumbar-fracture", "thoracic-halo"
 THIN, THINNEST, THICK, THICKEST = "15G-bevel-150", "16G-150", "11G-150", "8G-150"
 CURVED = "curved-14G-in-11G"
@@ -97,8 +94,8 @@ BEST: Mapping[str, tuple[Asked, str]] = {
 
 
 @pytest.fixture(scope="module")
-def cases() -> dict[str, PreparedCase]:
-    return {name: PreparedCase(load_case(SAMPLES / name)) for name in (LUMBAR, THORACIC)}
+def cases(lumbar: PreparedCase, thoracic: PreparedCase) -> dict[str, PreparedCase]:
+    return {LUMBAR: lumbar, THORACIC: thoracic}
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,15 @@
 """One puncture, two arcs: both are measured, they share their cannula, and the turn is the hub's."""
 
 import math
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from geometry.arrays import unit
-from planner.case import Side
-from planner.case_io import load_case
+from geometry.solids import ellipsoid
+from planner.case import Kind, Side, Structure
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Arc, Line
@@ -23,20 +23,19 @@ from planner.search.curved import curved_family
 from planner.search.family import line_family
 from planner.target import TargetRegion
 from planner.trajectory import turn_between
-from planner.turned import both_sides
+from planner.turned import ONE_SIDED, both_sides
 from tests.planner.second_look import margin_mm
 
-SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 CURVED = "curved-14G-in-11G"
 REQUEST = PlanRequest(
     target=AnteriorBody(level="L2"), needles=(CURVED,), sides=(Side.RIGHT,),
-    approaches=(Approach.TRANSPEDICULAR,),
+    approaches=(Approach.TRANSPEDICULAR,), certificate_tolerance_mm=3.0,
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +112,28 @@ def test_a_clockwise_turn_is_positive_as_seen_from_the_hub() -> None:
     assert turn_between(up, left) == pytest.approx(-math.pi / 2.0)
     with pytest.raises(ValueError, match="arc"):
         turn_between((cannula,), right)
+
+
+def test_where_nothing_serves_both_sides_the_certificate_says_so_and_that_it_is_no_proof(
+    prepared: PreparedCase, offered: Trajectory
+) -> None:
+    """Hard cement in the far half leaves the near half, and no cannula for both."""
+    assert offered.second_arc is not None
+    region = question_of(prepared, REQUEST).region
+    assert isinstance(region, TargetRegion)
+    far = region.beside_midline(Side.LEFT)
+    assert far is not None
+    cement = Structure(
+        name="old_cement", kind=Kind.CEMENT, source="ellipsoid",
+        mesh=ellipsoid(far.centre_mm, np.array([9.0, 14.0, 14.0])),
+    )  # fmt: skip
+    near = [prepared.given.structure(name) for name in ("L2", "L3", "dural_sac", "screw_L2_R")]
+    filled = PreparedCase(replace(prepared.given, structures=(*near, cement)))
+    answer = plan(filled, REQUEST)
+    [certificate] = answer.certificates
+    assert answer.trajectories
+    assert all(t.second_arc is None for t in answer.trajectories)
+    assert certificate.statement.endswith(ONE_SIDED)
 
 
 def test_no_turn_for_a_straight_needle_or_a_target_on_one_side(prepared: PreparedCase) -> None:

@@ -16,7 +16,6 @@ from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest, ScrewHalo
 from planner.result import Trajectory
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
 AGREEMENT_MM = 0.02
 ONE_NEEDLE = ("15G-bevel-150",)
 
@@ -57,11 +56,6 @@ def _disagreement_mm(case: Case, t: Trajectory) -> float:
         gap = float(np.linalg.norm(stated.nearest_point_mm - stated.path_point_mm))
         assert gap == pytest.approx(abs(stated.distance_mm + t.outer_diameter_mm / 2.0), abs=1e-6)
     return worst
-
-
-@pytest.fixture(scope="module")
-def lumbar() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
 
 
 def test_returned_paths_agree_with_samples(lumbar: PreparedCase) -> None:

@@ -1,13 +1,10 @@
 """Where the points lie that must be seen."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from geometry.arrays import frozen
 from planner.anatomy.model import Unavailable, VertebraAnatomy
-from planner.case_io import load_case
 from planner.fluoroscopy.marks import TARGET_POINTS, TIP_MM, TIP_POINTS, Marks, marks_of
 from planner.needles.path import Arc, Line, path_chords
 from planner.needles.path import Path as NeedlePath
@@ -15,7 +12,6 @@ from planner.prepared import PreparedCase
 from planner.request import AnteriorBody
 from planner.target import TargetRegion, region_of
 
-SAMPLE = Path(__file__).parents[3] / "sample_cases" / "lumbar-fracture"
 STRAIGHT: NeedlePath = (Line(start_mm=frozen([40.0, 80.0, 5.0]), end_mm=frozen([0.0, 0.0, 0.0])),)
 BENT: NeedlePath = (
     Line(start_mm=frozen([0.0, 60.0, 0.0]), end_mm=frozen([0.0, 10.0, 0.0])),
@@ -28,8 +24,8 @@ NOTHING = Unavailable(reason="not asked for")
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")

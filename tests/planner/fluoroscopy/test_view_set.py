@@ -1,7 +1,6 @@
 """All views of one path in the bundled case, and what its caution says."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from geometry.arrays import frozen
 from planner.anatomy.model import Unavailable, VertebraAnatomy
 from planner.case import HARDWARE, Kind, PatientPosition, Side
-from planner.case_io import load_case
 from planner.fluoroscopy.c_arm import beam_from_angles, tilted_angles
 from planner.fluoroscopy.catalogue import c_arm_named
 from planner.fluoroscopy.marks import covered, marks_of
@@ -20,12 +18,10 @@ from planner.needles.path import Line
 from planner.prepared import PreparedCase
 from planner.result import View, ViewRole
 
-SAMPLE = Path(__file__).parents[3] / "sample_cases" / "lumbar-fracture"
-
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 def subject(

@@ -21,8 +21,6 @@ from planner.prepared import PreparedCase
 from planner.question import Question, question_of
 from planner.request import DEFAULT_C_ARM, AnteriorBody, ErrorProfile, EvaluationRequest
 
-SAMPLES = Path(__file__).parents[3] / "sample_cases"
-
 
 def line(start: list[float], end: list[float]) -> NeedlePath:
     return (Line(start_mm=np.array(start), end_mm=np.array(end)),)
@@ -71,9 +69,8 @@ def curved_path() -> NeedlePath:
 
 
 @pytest.fixture(scope="package")
-def lumbar() -> Question:
-    prepared = PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
-    return asked(prepared, LUMBAR_PATHS[0], "L3")
+def lumbar(lumbar: PreparedCase) -> Question:
+    return asked(lumbar, LUMBAR_PATHS[0], "L3")
 
 
 @pytest.fixture(scope="package")

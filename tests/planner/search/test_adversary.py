@@ -22,7 +22,6 @@ from planner.request import BY_WINDOW, Approach, PlanRequest
 from planner.result import Plan, Status
 from planner.target import TargetRegion
 
-SAMPLES = Path(__file__).parents[3] / "sample_cases"
 NEEDLES = ["11G-150"]
 BRIEF = Effort(paths=20_000, lineages=1, generations=100, simplex=15, spacing_mm=2.0)
 # One target of every bundle of real anatomy: halo, narrow pedicles, no skin, ilium, fracture.
@@ -46,8 +45,8 @@ def request_() -> PlanRequest:
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")

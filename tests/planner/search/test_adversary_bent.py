@@ -1,19 +1,16 @@
 """Certificates of bent paths are attacked by paths that are described and measured elsewhere."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from benchmarks.adversary import Attacked, Effort, attack_target
 from planner.case import Side
-from planner.case_io import load_case
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, PlanRequest, ScrewHalo
 from planner.result import Certificate, Status
 
-SAMPLES = Path(__file__).parents[3] / "sample_cases"
 BRIEF = Effort(paths=7_500, generations=12, simplex=40, spacing_mm=2.0)
 ASKED = {
     "along a screw": PlanRequest(
@@ -28,8 +25,8 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module", params=ASKED)

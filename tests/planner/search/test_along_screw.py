@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from geometry import _kernels as mesh_kernels
 from geometry._kernels import FAR
 from geometry.frames import angle_between
 from planner.case import Side
-from planner.case_io import load_case
 from planner.contact import Contact, cut_above, off_head_mm
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
@@ -36,15 +34,14 @@ from planner.search.along_screw import (
 from planner.search.curved import CurvedResult
 from planner.target import TargetRegion
 
-SAMPLES = Path(__file__).parents[3] / "sample_cases"
 TARGET = ScrewHalo(screw="screw_L3_L")
 NEEDLE = needle_named("15G-bevel-150")
 ALONG = (Approach.ALONG_SCREW,)
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +222,7 @@ def test_what_cannot_follow_a_screw_is_refused_with_the_reason(
     assert why in answer.certificates[0].statement
 
 
-def test_in_a_short_screw_only_a_plastic_bend_does_and_is_flagged() -> None:
-    thoracic = PreparedCase(load_case(SAMPLES / "thoracic-halo"))
+def test_in_a_short_screw_only_a_plastic_bend_does_and_is_flagged(thoracic: PreparedCase) -> None:
     target = ScrewHalo(screw="screw_T8_L")
     needles = ("15G-bevel-150", "8G-150")
     answer = plan(

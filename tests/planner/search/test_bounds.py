@@ -1,7 +1,5 @@
 """Bounds are attacked: no line that anybody draws through a window may beat what was certified."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,6 @@ from geometry.frames import frame_from_axes
 from planner.anatomy.model import Pedicle, VertebraAnatomy
 from planner.approach import Gate, pedicle_gates
 from planner.case import HARDWARE, Side
-from planner.case_io import load_case
 from planner.policy import DEFAULT_POLICY
 from planner.prepared import PreparedCase
 from planner.request import BY_WINDOW, AnteriorBody, Approach
@@ -21,14 +18,13 @@ from planner.search.family import LineFamily, line_family
 from planner.search.scene import Scene, build_scene
 from planner.target import TargetRegion, bone_of, region_of
 
-SAMPLE = Path(__file__).parents[3] / "sample_cases" / "lumbar-fracture"
 RADIUS_MM = 0.9145
 LENGTH_MM = 140.0
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedCase:
-    return PreparedCase(load_case(SAMPLE))
+def prepared(lumbar: PreparedCase) -> PreparedCase:
+    return lumbar
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from scipy.optimize import differential_evolution
 from geometry import _kernels as mesh_kernels
 from geometry._kernels import FAR
 from planner.case import Side
-from planner.case_io import load_case
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.model import Needle
@@ -35,15 +33,13 @@ from planner.search.family import line_family
 from planner.search.scene import Scene
 from planner.target import TargetRegion
 
-SAMPLE = Path(__file__).parents[3] / "sample_cases" / "thoracic-halo"
 NEEDLE = needle_named("curved-14G-in-11G")
 BUDGET = 20_000
 
 
 @pytest.fixture(scope="module")
-def question() -> Question:
-    prepared = PreparedCase(load_case(SAMPLE))
-    return question_of(prepared, PlanRequest(target=ScrewHalo(screw="screw_T8_L")))
+def question(thoracic: PreparedCase) -> Question:
+    return question_of(thoracic, PlanRequest(target=ScrewHalo(screw="screw_T8_L")))
 
 
 def _family(question: Question, approach: Approach, side: Side, needle: Needle) -> CurvedFamily:

@@ -1,0 +1,22 @@
+"""The sample cases, each read once for all tests of a run: nothing that is read of one changes."""
+
+from pathlib import Path
+
+import pytest
+
+from planner.case_io import load_case
+from planner.prepared import PreparedCase
+
+SAMPLES = Path(__file__).parents[2] / "sample_cases"
+
+
+@pytest.fixture(scope="session")
+def lumbar() -> PreparedCase:
+    """Return the lumbar sample: screws on both sides of L2 to L4."""
+    return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+
+
+@pytest.fixture(scope="session")
+def thoracic() -> PreparedCase:
+    """Return the thoracic sample: screws on both sides of T7 to T9, one of them loose."""
+    return PreparedCase(load_case(SAMPLES / "thoracic-halo"))
