@@ -16,6 +16,7 @@ from rich.console import Console
 from api import DISCLAIMER, cli_audit, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
+from api.cases import load_case
 from api.cli_files import announce, read_request, refusals, write_check, write_plan, write_sheet
 from api.cli_import import import_segmentation
 from api.cli_node import node
@@ -36,7 +37,7 @@ from api.viewer_files import HOW_TO_BUILD, built_viewer
 from phantom.bundle import write_bundle
 from phantom.recipe import RECIPES, recipe_named
 from planner.anatomy.describe import describe_case
-from planner.case_io import load_case, save_case
+from planner.case_io import save_case
 from planner.errors import RequestError
 from planner.planning import evaluate as measured
 from planner.planning import plan as planned

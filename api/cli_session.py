@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from api.cases import load_case
 from api.cli_files import announce, write_bytes, write_plan, write_text
 from api.documents import dump
 from api.drawing import draw_session_sheets
@@ -16,7 +17,6 @@ from api.schemas import checked
 from api.session_documents import session_document
 from api.session_schemas import SessionRequestDocument
 from api.targets import target_from_short_form
-from planner.case_io import load_case
 from planner.errors import RequestError
 from planner.prepared import PreparedCase
 from planner.session.planning import SessionPlan, plan_session

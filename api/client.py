@@ -271,10 +271,11 @@ def _unheard(_: int, __: int) -> None:
 
 
 def _files(document: Mapping[str, Any], bundle: FolderBundle | ZipBundle) -> dict[str, bytes]:
-    """Return the mesh files that a case names."""
+    """Return the files that a case names: its meshes, and its label map."""
     structures = document.get("structures")
     rows = structures if isinstance(structures, list) else []
     names = [row["file"] for row in rows if isinstance(row, dict) and "file" in row]
+    names += [document["labelmap"]] if "labelmap" in document else []
     return {name: bundle.file(name) for name in names if isinstance(name, str)}
 
 

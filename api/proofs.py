@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from api import DISCLAIMER
+from api.cases import load_case
 from api.progress import Report
 from api.schemas import PlanRequestDocument, checked
-from planner.case_io import load_case
 from planner.checker.check import CheckReport, check_proof
 from planner.planning import plan_with_proof
 from planner.policy import DEFAULT_POLICY

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from api.case_documents import case_document
+from api.cases import case_from_document
 from api.documents import dump, plan_document, trajectory_document, without_timings
 from api.drawing import draw_plan, draw_session_sheets, draw_sheet
 from api.limits import CaseLimits
@@ -28,7 +29,6 @@ from api.strict_json import parsed_object
 from api.worker_process import Talk
 from geometry.mesh_files import write_mesh
 from planner.anatomy.describe import describe_case
-from planner.case_io import case_from_document
 from planner.errors import CaseError, RequestError
 from planner.planning import evaluate, plan, plan_with_proof
 from planner.prepared import PreparedCase

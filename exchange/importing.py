@@ -150,11 +150,11 @@ def _surface(name: str, kind: Kind, parts: list[Segment | Model]) -> tuple[Trian
     """Return the surface of what bears one name, and whether the scan cuts it off."""
     segments = [part for part in parts if isinstance(part, Segment)]
     meshes = [_checked(part.mesh, name) for part in parts if isinstance(part, Model)]
-    meshes += [surface_of(_prepared(segment, kind)) for segment in united(segments)]
+    meshes += [surface_of(prepared(segment, kind)) for segment in united(segments)]
     return merged(meshes), any(segment.cut for segment in segments)
 
 
-def _prepared(segment: Segment, kind: Kind) -> Segment:
+def prepared(segment: Segment, kind: Kind) -> Segment:
     """Fill what a label map cuts out of a skin; make large soft parts coarser, outward."""
     if kind is Kind.SKIN:
         segment = filled(segment)

@@ -11,15 +11,19 @@ from planner.case_io.digest import case_digest
 from planner.case_io.document import checked_document, parsed_text
 from planner.case_io.overlaps import with_overlaps
 from planner.case_io.schema import CaseDocument
-from planner.case_io.surfaces import CaseFrame, structure_from
+from planner.case_io.surfaces import CaseFrame, LabelMaps, LabelSurfaces, structure_from
 from planner.case_io.suspicions import case_warnings
 from planner.errors import CaseError
 
 MAX_CASE_TRIANGLES = 20_000_000
 
 
-def load_case(path: Path) -> Case:
+def load_case(path: Path, *, label_maps: LabelMaps | None = None) -> Case:
     """Read a case from a folder with case.json in it, that case.json, or a zip of the folder.
+
+    Args:
+        path: Where it is.
+        label_maps: Reads the label map that it may name (``exchange.label_map``).
 
     Raises:
         CaseError: Naming the field, the offending value and the remedy.
@@ -27,11 +31,14 @@ def load_case(path: Path) -> Case:
     with opened_bundle(path) as bundle:
         checked = checked_document(parsed_text(bundle.document()))
         _refuse_blobs(checked)
-        return _case(checked, bundle.file)
+        return _case(checked, bundle.file, label_maps)
 
 
 def case_from_document(
-    document: Mapping[str, Any], files: Callable[[str], bytes] | Mapping[str, bytes]
+    document: Mapping[str, Any],
+    files: Callable[[str], bytes] | Mapping[str, bytes],
+    *,
+    label_maps: LabelMaps | None = None,
 ) -> Case:
     """Build a case from the content of case.json.
 
@@ -39,12 +46,13 @@ def case_from_document(
         document: What case.json holds.
         files: The mesh files: by the path that a structure's ``file`` gives, or the SHA-256 that
             its ``blob`` gives. A callable may raise KeyError or FileNotFoundError.
+        label_maps: Reads the label map that it may name (``exchange.label_map``).
 
     Raises:
         CaseError: Naming the field, the offending value and the remedy.
     """
     fetch = files.__getitem__ if isinstance(files, Mapping) else files
-    return _case(checked_document(document), _named_when_missing(fetch))
+    return _case(checked_document(document), _named_when_missing(fetch), label_maps)
 
 
 def _refuse_blobs(document: CaseDocument) -> None:
@@ -68,14 +76,29 @@ def _named_when_missing(fetch: Callable[[str], bytes]) -> Callable[[str], bytes]
     return file
 
 
-def _case(document: CaseDocument, files: Callable[[str], bytes]) -> Case:
-    if document.labelmap is not None:
+def _labels(
+    document: CaseDocument, files: Callable[[str], bytes], label_maps: LabelMaps | None
+) -> LabelSurfaces | None:
+    """Return what draws the labels of the label map that a case names."""
+    if document.labelmap is None:
+        return None
+    if label_maps is None:
         raise CaseError(
-            "labelmap: label maps are not read yet; export each label as a surface (PLY or STL)",
-            field="labelmap", code="labelmap-unsupported",
+            "labelmap: nothing was given to read label maps with; give label_maps, or each label "
+            "as a surface (PLY or STL)", field="labelmap", code="labelmap-unsupported",
         )  # fmt: skip
+    try:
+        return label_maps(document.labelmap, files(document.labelmap))
+    except CaseError as error:
+        raise CaseError(f"labelmap: {error}", field="labelmap", code=error.code) from error
+
+
+def _case(
+    document: CaseDocument, files: Callable[[str], bytes], label_maps: LabelMaps | None
+) -> Case:
     frame = CaseFrame(units=document.units, coordinate_system=document.coordinate_system)
-    structures = with_overlaps(_structures(document, frame, files))
+    labels = _labels(document, files, label_maps)
+    structures = with_overlaps(_structures(document, frame, files, labels))
     findings = _stated(document.findings)
     landmarks = {
         level: MappingProxyType({name: frame.point(point) for name, point in points.items()})
@@ -96,12 +119,15 @@ def _case(document: CaseDocument, files: Callable[[str], bytes]) -> Case:
 
 
 def _structures(
-    document: CaseDocument, frame: CaseFrame, files: Callable[[str], bytes]
+    document: CaseDocument,
+    frame: CaseFrame,
+    files: Callable[[str], bytes],
+    labels: LabelSurfaces | None,
 ) -> list[Structure]:
     structures: list[Structure] = []
     total = 0
     for index, entry in enumerate(document.structures):
-        structure = structure_from(entry, f"structures[{index}]", frame, files)
+        structure = structure_from(entry, f"structures[{index}]", frame, files, labels)
         total += len(structure.mesh.faces)
         if total > MAX_CASE_TRIANGLES:
             raise CaseError(

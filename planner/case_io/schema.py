@@ -5,7 +5,7 @@ Lengths whose names end in ``_mm`` are millimetres always; ``units`` is the unit
 """
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -196,7 +196,7 @@ class CaseDocument(_Document):
         | None
     ) = None
     structures: Annotated[list[StructureDocument], Field(min_length=1, max_length=MAX_STRUCTURES)]
-    labelmap: Any = None
+    labelmap: Annotated[str, Field(min_length=1, max_length=400)] | None = None
     landmarks: dict[Level, LandmarksDocument] = {}
     findings: dict[Level, FindingsDocument] = {}
     provenance: dict[str, JsonValue] = {}

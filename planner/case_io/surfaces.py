@@ -1,8 +1,9 @@
 """From the geometry of one structure, however it was given, to a checked surface in LPS mm."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 import numpy as np
 
@@ -36,14 +37,36 @@ class CaseFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSurface:
+    """The surface of a label map's label.
+
+    Attributes:
+        surface: Patient LPS, mm.
+        error_mm: How far it may be off for the size of its voxels alone.
+    """
+
+    surface: RawMesh
+    error_mm: float
+
+
+LabelSurfaces: TypeAlias = Callable[[int | str, Kind], LabelSurface]
+LabelMaps: TypeAlias = Callable[[str, bytes], LabelSurfaces]  # by a file's path and bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
     mesh: TriangleMesh
     problems: tuple[Problem, ...] = ()
     primitive: Cylinder | Tube | None = None
+    error_mm: float = 0.0
 
 
 def structure_from(
-    document: StructureDocument, place: str, frame: CaseFrame, files: Callable[[str], bytes]
+    document: StructureDocument,
+    place: str,
+    frame: CaseFrame,
+    files: Callable[[str], bytes],
+    labels: LabelSurfaces | None = None,
 ) -> Structure:
     """Return a structure with its surface read, converted, checked and mended.
 
@@ -52,6 +75,7 @@ def structure_from(
         place: Where that is, such as ``structures[3]``.
         frame: The case's unit and frame.
         files: Gives the bytes of a file by its path, or of a blob by its SHA-256.
+        labels: Gives the surfaces of the case's label map, if it has one.
 
     Raises:
         CaseError: Naming the structure and the field.
@@ -59,7 +83,10 @@ def structure_from(
     given = document.geometry
     field = f"{place}.{given}"
     try:
-        shape = _shape(document, field, frame, files)
+        if document.label is None:
+            shape = _shape(document, field, frame, files)
+        else:
+            shape = _labelled(document, document.label, field, labels)
     except MeshError as error:
         raise CaseError(
             f"{document.name} ({document.kind}, {given}): {error}", field=field, code=error.code
@@ -77,18 +104,15 @@ def structure_from(
         primitive=shape.primitive,
         problems=shape.problems,
         source=document.file or ("inline" if given == "vertices_mm" else given),
-        segmentation_error_mm=document.segmentation_error_mm or 0.0,
+        segmentation_error_mm=shape.error_mm
+        if document.segmentation_error_mm is None
+        else document.segmentation_error_mm,
     )
 
 
 def _shape(
     document: StructureDocument, field: str, frame: CaseFrame, files: Callable[[str], bytes]
 ) -> _Shape:
-    if document.label is not None:
-        raise CaseError(
-            "label maps are not read yet; export the label as a surface (PLY or STL)",
-            field=field, code="labelmap-unsupported",
-        )  # fmt: skip
     name = document.file or document.blob
     if name is not None:
         data = files(name)
@@ -105,6 +129,19 @@ def _shape(
     shape = _solid(document, frame)
     require_plausible_extent(shape.mesh.vertices, document.name, document.kind, field, None)
     return shape
+
+
+def _labelled(
+    document: StructureDocument, label: int | str, field: str, labels: LabelSurfaces | None
+) -> _Shape:
+    if labels is None:
+        raise CaseError(
+            "a label needs a label map; name its file in labelmap, at the top of case.json",
+            field=field, code="missing-labelmap",
+        )  # fmt: skip
+    drawn = labels(label, Kind(document.kind))
+    own = CaseFrame(units="mm", coordinate_system="LPS")
+    return replace(_surface(document, field, own, drawn.surface), error_mm=drawn.error_mm)
 
 
 def _indices(faces: list[list[int]]) -> np.ndarray:
