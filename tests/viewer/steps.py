@@ -4,9 +4,12 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import trimesh
 from playwright.sync_api import Page
 
 from api.samples import sample_case
@@ -49,8 +52,40 @@ def handle(page: Page, place: str) -> dict[str, float]:
     return where
 
 
-def zipped(*names: str) -> bytes:
-    """Return the sample case with only these structures, in a folder in a zip file."""
+def pull(page: Page, place: str, right_px: float, down_px: float) -> None:
+    """Take a handle with the mouse and let it go somewhere else."""
+    at = handle(page, place)
+    page.mouse.move(at["x"], at["y"])
+    page.mouse.down()
+    page.mouse.move(at["x"] + right_px, at["y"] + down_px)
+    page.mouse.up()
+
+
+def bad_case(folder: Path) -> list[Path]:
+    """Write a case whose only mesh holds nothing."""
+    structure = {"name": "L3", "kind": "vertebra", "level": "L3", "file": "L3.stl"}
+    document = {"schema": "trocar/case/1", "name": "bad", "coordinate_system": "LPS", "units": "mm"}
+    (folder / "case.json").write_text(json.dumps({**document, "structures": [structure]}))
+    (folder / "L3.stl").write_bytes(b"\0" * 84)
+    return [folder / "case.json", folder / "L3.stl"]
+
+
+@contextmanager
+def uploading_at(page: Page, bytes_per_s: float) -> Iterator[None]:
+    """Let nothing leave the browser faster than this."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1,
+         "uploadThroughput": bytes_per_s},
+    )  # fmt: skip
+    yield
+    session.detach()
+
+
+def zipped(*names: str, inside_out: str) -> bytes:
+    """Return the sample case with only these structures, one inside out, in a folder in a zip."""
     folder = sample_case("lumbar-fracture")
     document = json.loads((folder / "case.json").read_text())
     document["structures"] = [row for row in document["structures"] if row["name"] in names]
@@ -58,7 +93,10 @@ def zipped(*names: str) -> bytes:
     with zipfile.ZipFile(written, "w") as archive:
         archive.writestr("dropped/case.json", json.dumps(document))
         for row in document["structures"]:
-            archive.write(folder / row["file"], f"dropped/{row['file']}")
+            mesh = trimesh.load(folder / row["file"], process=False)
+            if row["name"] == inside_out:
+                mesh.invert()
+            archive.writestr(f"dropped/{row['file']}", mesh.export(file_type="ply"))
     return written.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""What a radiologist does with the viewer, step by step, and what must be seen then.
+"""What a radiologist does with a case in the viewer, step by step, and what must be seen then.
 
 The tests share one page and one plan, since a browser without a graphics card is slow.
 """
@@ -6,68 +6,21 @@ The tests share one page and one plan, since a browser without a graphics card i
 import json
 import math
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
+from io import BytesIO
+from zipfile import ZipFile
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.keys import FILE, KeyRing
-from api.samples import sample_case
 from tests.viewer.steps import (
     ON_SCREEN,
     WAIT_MS,
     assert_nothing_breaks_wcag_aa,
-    drop,
     handle,
+    pull,
     state,
     taken,
-    zipped,
 )
-
-if TYPE_CHECKING:
-    from tests.viewer.conftest import Service
-
-
-def test_the_start_page_offers_samples_and_says_what_it_is_not(page: Page) -> None:
-    expect(page.get_by_text("Research use only. Not a medical device.")).to_be_visible()
-    expect(page.get_by_role("button", name="Loose left T8 screw")).to_be_visible()
-    assert_nothing_breaks_wcag_aa(page)
-
-
-def test_a_bad_file_is_refused_with_the_field_and_the_reason(page: Page, tmp_path: Path) -> None:
-    document = {
-        "schema": "trocar/case/1", "name": "bad", "coordinate_system": "LPS", "units": "mm",
-        "structures": [{"name": "L3", "kind": "vertebra", "level": "L3", "file": "L3.stl"}],
-    }  # fmt: skip
-    (tmp_path / "case.json").write_text(json.dumps(document))
-    (tmp_path / "L3.stl").write_bytes(b"\0" * 84)
-    page.get_by_label("or choose files").set_input_files(
-        [tmp_path / "case.json", tmp_path / "L3.stl"]
-    )
-    refused = page.get_by_role("alert")
-    expect(refused).to_contain_text("L3")
-    refused.get_by_role("button", name="Dismiss").click()
-    expect(refused).to_have_count(0)
-
-
-def test_meshes_without_a_case_are_asked_about(page: Page) -> None:
-    mesh = sample_case("lumbar-fracture") / "meshes" / "screw_L3_L.ply"
-    page.get_by_label("or choose files").set_input_files([mesh])
-    expect(page.get_by_label("kind of screw_L3_L.ply")).to_have_value("screw")
-    expect(page.get_by_label("level of screw_L3_L.ply")).to_have_value("L3")
-    expect(page.get_by_label("side of screw_L3_L.ply")).to_have_value("left")
-    page.get_by_role("button", name="Open", exact=True).click()
-    assert state(page, "s.opened") is None, "units and frame are never guessed"
-    page.get_by_label("Frame").select_option("LPS")
-    page.get_by_label("Units").select_option("mm")
-    page.get_by_role("button", name="Open", exact=True).click()
-    page.wait_for_function("trocar.model.state.opened && trocar.model.state.busy === null")
-    [screw] = state(page, "s.opened.structures")
-    assert (screw["kind"], screw["level"], screw["side"]) == ("screw", "L3", "left")
-    page.get_by_role("button", name="Other case").click()
-    expect(page.get_by_role("button", name="1 structure, ")).to_be_visible()
 
 
 def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
@@ -87,6 +40,17 @@ def test_a_click_on_a_screw_offers_it_as_target(case: Page) -> None:
     case.mouse.click(at["x"], at["y"])
     case.get_by_role("button", name="Aim at the bone beside the tip of screw_L3_L").click()
     assert state(case, "s.target") == {"type": "screw_tip", "screw": "screw_L3_L"}
+    glow = "trocar.scene.bodies.get('screw_L3_L').material.emissive.getHex()"
+    assert case.evaluate(glow) > 0, "what is aimed at stands out"
+    marked = case.locator("li", has=case.get_by_role("img", name="target", exact=True))
+    expect(marked).to_contain_text("screw_L3_L")
+
+
+def test_letters_at_the_edges_say_how_the_patient_lies(case: Page) -> None:
+    for view, right, top in (("Back", "R", "S"), ("Left", "P", "S"), ("Head", "R", "A")):
+        case.get_by_role("button", name=view, exact=True).click()
+        expect(case.locator(".edge.right")).to_have_text(right)
+        expect(case.locator(".edge.top")).to_have_text(top)
 
 
 def test_a_structure_fades_and_a_cut_takes_away_what_lies_before_it(case: Page) -> None:
@@ -118,11 +82,39 @@ def test_sections_of_a_mesh_are_rings_about_what_they_cut(case: Page) -> None:
 
 def test_the_tightest_structure_is_named_in_large_type(planned: Page) -> None:
     best = state(planned, "s.plan.trajectories[0]")
+    expect(planned.locator("tr[aria-selected=true]")).to_have_attribute("data-rank", "1")
     verdict = planned.get_by_label("What limits the needle")
     expect(verdict).to_contain_text(f"{best['margin_mm']:.1f} mm")
     expect(verdict).to_contain_text(best["limiting_structure"])
     size = verdict.locator(".big").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
     assert size > 20.0
+    drawn = planned.evaluate("trocar.scene.needles.children[0].children[0].geometry.parameters")
+    assert 2.0 * drawn["radiusTop"] == pytest.approx(best["outer_diameter_mm"])
+
+
+def test_the_table_tells_what_distinguishes_the_paths(planned: Page) -> None:
+    for path in state(planned, "s.plan.trajectories"):
+        row = planned.locator(f"tr[data-rank='{path['rank']}']")
+        seen = next(view["label"] for view in path["views"] if view["role"] == "bulls_eye")
+        told = (
+            f"{path['approach']} {path['side']}", path["needle"], f"{path['margin_mm']:.1f} mm",
+            path["limiting_structure"], f"{path['length_mm']:.0f} mm", seen,
+            f"{path['tolerance']['entry_mm']:.1f} mm, {path['tolerance']['angle_deg']:.1f}°",
+        )  # fmt: skip
+        for text in told:
+            expect(row).to_contain_text(text)
+
+
+def test_cards_cover_neither_the_needle_nor_the_letters(planned: Page) -> None:
+    card = planned.get_by_label("What limits the needle").bounding_box()
+    assert card is not None
+    for place in ("entry_skin_mm", "tip_mm"):
+        at = handle(planned, f"plan.trajectories[0].{place}")
+        assert at["x"] > card["x"] + card["width"]
+    for letter in planned.locator(".edge").all():
+        box = letter.bounding_box()
+        assert box is not None
+        assert box["x"] >= card["x"] + card["width"]
 
 
 def test_a_closed_way_says_why_and_what_would_open_it(planned: Page) -> None:
@@ -167,12 +159,27 @@ def test_the_section_scrolls_along_the_needle_and_tells_the_measured_distance(
     depth = state(planned, "s.depthMm")
     planned.keyboard.press("]")
     assert state(planned, "s.depthMm") == pytest.approx(depth + 1.0)
+    across = planned.get_by_label("Section across the needle, seen from the hub")
+    across.hover()
+    pictures = set()
+    for share in (0.3, 0.6, 0.9):
+        planned.get_by_label("depth along the needle, mm").fill(f"{share * best['length_mm']:.1f}")
+        depth = state(planned, "s.depthMm")
+        planned.mouse.wheel(0.0, 100.0)
+        planned.wait_for_function("d => trocar.model.state.depthMm === d + 0.5", arg=depth)
+        expect(reading).to_contain_text(f"{depth + 0.5:.1f} mm deep")
+        pictures.add(across.evaluate("c => c.toDataURL()"))
+    assert len(pictures) == 3, "the picture goes with the depth"
+    box = planned.locator(".plot svg").bounding_box()
+    assert box is not None
+    planned.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 20.0)
+    assert 0.3 < state(planned, "s.depthMm") / best["length_mm"] < 0.7
 
 
 def test_the_workplace_breaks_no_rule_and_fits_into_small_and_large_windows(planned: Page) -> None:
     planned.evaluate("document.querySelectorAll('aside details').forEach(d => (d.open = true))")
     assert_nothing_breaks_wcag_aa(planned)
-    for width, height in ((1920, 1080), (1366, 768)):
+    for width, height in ((3840, 2160), (1920, 1080), (1366, 768)):
         planned.set_viewport_size({"width": width, "height": height})
         assert planned.evaluate("document.documentElement.scrollWidth") <= width
         for name in ("Scene", "Clearance along the needle", "Plan", "C-arm"):
@@ -180,7 +187,9 @@ def test_the_workplace_breaks_no_rule_and_fits_into_small_and_large_windows(plan
             assert box is not None
             assert box["x"] >= 0.0
             assert box["x"] + box["width"] <= width
+            assert box["y"] + box["height"] <= height
             assert box["height"] > 80.0, name
+            assert box["height"] > height / 9.0, f"{name} grows with the window"
 
 
 def test_progress_was_told_while_the_plan_was_made(planned: Page) -> None:
@@ -268,15 +277,33 @@ def test_a_margin_can_be_changed_and_counts_at_once(planned: Page) -> None:
     assert state(planned, "s.policy") == {}
 
 
-def test_the_address_alone_shows_the_same_plan(planned: Page, chromium: Browser) -> None:
-    before = state(planned, "[s.opened.case_id, s.planId, s.rank]")
+def test_targets_of_one_session_are_planned_together_and_stay_in_the_address(
+    planned: Page, chromium: Browser
+) -> None:
+    """The way to the screw's tip collides with the needle to the body: one goes without."""
+    target = planned.get_by_label("Target", exact=True)
+    for name in ("bone beside the tip of screw_L2_L", "anterior third of L2"):
+        target.select_option(name)
+        planned.get_by_role("button", name="Add to the session").click()
+    planned.get_by_role("button", name="Plan 2 targets").click()
+    planned.wait_for_function("trocar.model.state.session && trocar.model.state.planId")
+    session = planned.get_by_role("region", name="Session", exact=True)
+    expect(session).to_contain_text("not for every target")
+    served, left_out = state(planned, "s.session.targets")
+    assert (served["chosen_ranks"], left_out["chosen_ranks"]) == ([1], [])
+    expect(session.get_by_role("button", name=left_out["label"])).to_contain_text("none chosen")
+    assert "collides" in left_out["reason"]
+    assert json.loads(taken(planned, "Session (JSON)")) == state(planned, "s.session")
+    assert taken(planned, "Sheets of the session (PDF)").startswith(b"%PDF")
+    same = "[s.opened.case_id, s.sessionId, s.sessionAt, s.planId, s.rank, s.sessionTargets]"
+    before = state(planned, same)
     again = chromium.new_page()
     forbidden: list[str] = []
     again.on("console", lambda said: forbidden.append(said.text) if "Policy" in said.text else None)
     again.goto(planned.url)
     expect(again.locator("tr[aria-selected=true]")).to_be_visible()
     expect(again.locator(".fluoro[data-state=shown]")).to_be_visible()
-    assert state(again, "[s.opened.case_id, s.planId, s.rank]") == before
+    assert state(again, same) == before
     assert not forbidden, "the page asks for what its own policy forbids"
     again.close()
 
@@ -288,6 +315,7 @@ def test_all_that_is_offered_can_be_taken_away(planned: Page) -> None:
     assert "markups" in json.loads(taken(planned, "Slicer markups"))
     assert taken(planned, "Sheet of no. 1 (PDF)").startswith(b"%PDF")
     assert taken(planned, "3D scene (GLB)").startswith(b"glTF")
+    assert {"proof.json"} <= set(ZipFile(BytesIO(taken(planned, "Proof (ZIP)"))).namelist())
     for picture in ("This view (PNG)", "Preview (PNG)"):
         assert taken(planned, picture).startswith(b"\x89PNG")
 
@@ -297,11 +325,8 @@ def test_a_dragged_target_is_followed_by_a_path(planned: Page) -> None:
     planned.get_by_role("button", name="Move the target").click()
     planned.wait_for_function("trocar.model.state.live !== null")
     before = state(planned, "s.aim")
-    at = handle(planned, "aim")
-    planned.mouse.move(at["x"], at["y"])
-    planned.mouse.down()
-    planned.mouse.move(at["x"] + 6, at["y"] + 3)
-    planned.mouse.up()
+    planned_section = planned.evaluate("document.querySelector('.sections canvas').toDataURL()")
+    pull(planned, "aim", 6.0, 3.0)
     planned.wait_for_function(
         "trocar.model.state.live.request.target.position_mm === trocar.model.state.aim"
     )
@@ -310,7 +335,13 @@ def test_a_dragged_target_is_followed_by_a_path(planned: Page) -> None:
     [followed] = state(planned, "s.live.classes")
     assert followed["path"] is not None
     tip = followed["path"][-1]["end_mm"]
-    assert sum((a - b) ** 2 for a, b in zip(tip, after, strict=True)) ** 0.5 < 3.0
+    assert math.dist(tip, after) < 3.0
+    across = planned.evaluate("document.querySelector('.sections canvas').toDataURL()")
+    assert across != planned_section, "the sections follow too"
+    told = planned.get_by_label("Following the target")
+    expect(told).to_contain_text(f"{followed['best_margin_mm']:.1f} mm margin")
+    expect(told).to_contain_text(followed["limiting_structures"][0])
+    expect(told).to_contain_text(re.compile(r"[LR][AP]O \d+"))
     planned.get_by_role("button", name="Undo").click()
     assert state(planned, "s.aim") == before
     planned.get_by_role("button", name="Move the target").click()
@@ -322,6 +353,19 @@ def test_a_path_drawn_into_the_canal_is_measured_and_refused_by_its_margin(plann
     undisturbed = state(planned, "s.drawn.margin_mm")
     best = state(planned, "s.plan.trajectories[0].margin_mm")
     assert undisturbed == pytest.approx(best, abs=1e-3)
+    start = state(planned, "s.sketch")
+    pull(planned, "sketch.entry", -12.0, 9.0)
+    planned.wait_for_function("!trocar.model.state.measuring")
+    entry, tip = state(planned, "[s.drawn.entry_skin_mm, s.drawn.tip_mm]")
+    assert tip == pytest.approx(start["tip"])
+    assert math.dist(entry, start["entry"]) > 2.0
+    assert state(planned, "s.drawn.margin_mm") != undisturbed
+    assert json.loads(taken(planned, "Drawn path (JSON)"))["entry_skin_mm"] == entry
+    planned.get_by_role("button", name="Undo").click()
+    planned.wait_for_function(
+        "e => !trocar.model.state.measuring && trocar.model.state.sketch.entry[0] === e",
+        arg=start["entry"][0],
+    )
     sac = "s.opened.structures.find(t => t.name === 'dural_sac').bounds_mm"
     low, high = state(planned, sac)
     middle = [(a + b) / 2.0 for a, b in zip(low, high, strict=True)]
@@ -341,32 +385,3 @@ def test_the_view_down_a_needle_is_the_plans_own(planned: Page) -> None:
         given = next(v for v in trajectory["views"] if v["role"] == "bulls_eye")["dicom"]
         assert seen["primary_deg"] == pytest.approx(given["primary_deg"], abs=0.01)
         assert seen["secondary_deg"] == pytest.approx(given["secondary_deg"], abs=0.01)
-
-
-def test_a_dropped_zip_opens_as_a_case(case: Page) -> None:
-    case.get_by_role("button", name="Other case").click()
-    drop(case, "case.zip", zipped("L3", "screw_L3_L", "screw_L3_R", "dural_sac", "skin"))
-    case.wait_for_function("trocar.model.state.opened && trocar.model.state.busy === null")
-    assert state(case, "s.opened.structures.map(t => t.name)") == [
-        "L3", "screw_L3_L", "screw_L3_R", "dural_sac", "skin",
-    ]  # fmt: skip
-
-
-def test_a_service_that_comes_back_with_keys_and_without_the_case_asks_for_both(
-    case: Page, service: "Service"
-) -> None:
-    lost = state(case, "s.opened.case_id")
-    service.kill()
-    expect(case.get_by_role("alert")).to_contain_text("does not answer")
-    key = KeyRing(service.folder / "other data" / FILE).add("viewer")
-    service.start("other data")
-    case.get_by_label("This service asks for a key").fill(key)
-    case.get_by_role("button", name="Enter").click()
-    case.get_by_role("button", name="Open it again").click()
-    case.wait_for_function(
-        "c => trocar.model.state.opened?.case_id !== c && trocar.model.state.busy === null",
-        arg=lost,
-    )
-    expect(case.get_by_role("alert")).to_have_count(0)
-    refused = httpx2.get(f"{service.address}/v1/cases")
-    assert refused.status_code == 401, "the key is asked for, and the viewer shows it"

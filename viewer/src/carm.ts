@@ -15,6 +15,14 @@ const SIGNS: Readonly<Record<string, readonly [number, number, number]>> = {
   FFP: [1, -1, -1],
 };
 
+/** How a patient lies, in words. */
+export const LYING: Readonly<Record<string, string>> = {
+  HFS: "head first, supine",
+  HFP: "head first, prone",
+  FFS: "feet first, supine",
+  FFP: "feet first, prone",
+};
+
 const RADIAN = Math.PI / 180;
 
 /** Turn either kind of angles into the other: the change of axes is its own inverse. */

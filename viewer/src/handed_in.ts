@@ -35,7 +35,9 @@ export async function handedIn(
   if (scale === undefined || sign === undefined || !Array.isArray(structures)) return found;
   for (const { name, kind, file } of structures) {
     const mesh = await read(String(file), files);
-    if (mesh) found.set(String(name), { kind: String(kind), mesh: placed(mesh, scale, sign) });
+    if (mesh?.getAttribute("position")?.count) {
+      found.set(String(name), { kind: String(kind), mesh: placed(mesh, scale, sign) });
+    }
   }
   return found;
 }

@@ -35,6 +35,7 @@ model.watch(
     workplace.hidden = !seen;
   },
 );
+model.watch((state) => [state.mode], ({ mode }) => (workplace.dataset["mode"] = mode));
 const { root: scenePanel, scene } = stage(model, actions);
 const dialog = help();
 

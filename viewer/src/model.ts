@@ -7,6 +7,7 @@ import type {
 import type { HandedIn } from "./handed_in";
 import type { LiveAnswer } from "./live";
 import { lookOf } from "./looks";
+import { pathLength } from "./path";
 import type { Mesh } from "./scene/ply";
 import type { Drawn } from "./service";
 import { Store } from "./store";
@@ -63,8 +64,9 @@ export interface State {
   readonly sessionTargets: readonly Target[];
   readonly planId: string | null;
   readonly plan: Plan | null;
-  /** What the plan was asked for; a plan itself does not say. */
+  /** What the plan was asked for, and of every way to it; a plan itself does not say. */
   readonly planned: Target | null;
+  readonly asked: PlanOptions | null;
   readonly rank: number | null;
   readonly compared: number | null;
   /** A path that was drawn by hand and measured. */
@@ -110,7 +112,7 @@ export const nothing: State = {
   needles: [], cArms: [], target: null,
   approaches: new Set(USUAL), sides: new Set(SIDES), needlesWanted: new Set(), cArm: "",
   defaultPolicy: {}, policy: {}, alsoTargets: [],
-  planningSince: null, pending: null, progress: null, session: null, sessionId: null, sessionAt: 0, sessionTargets: [], planId: null, plan: null, planned: null, rank: null, compared: null,
+  planningSince: null, pending: null, progress: null, session: null, sessionId: null, sessionAt: 0, sessionTargets: [], planId: null, plan: null, planned: null, asked: null, rank: null, compared: null,
   drawn: null, mode: "look", aim: null, live: null, sketch: null, measuring: false, past: [], locked: false,
   skin: null, mapping: false, profile: null, depthMm: 0,
   angles: { primary_deg: 0, secondary_deg: 0 },
@@ -132,6 +134,14 @@ export function optionsOf(state: State): PlanOptions {
     approaches: APPROACHES.filter((approach) => approaches.has(approach)),
     sides: SIDES.filter((side) => sides.has(side)),
     needles: [...needlesWanted], policy, c_arm: cArm,
+  };
+}
+
+/** The choices that `optionsOf` reads, as they were when a plan was asked for. */
+export function choicesOf(asked: PlanOptions): Partial<State> {
+  return {
+    approaches: new Set(asked.approaches), sides: new Set(asked.sides), needlesWanted: new Set(asked.needles),
+    policy: asked.policy ?? {}, cArm: asked.c_arm ?? "",
   };
 }
 
@@ -168,6 +178,22 @@ export function shownAtFirst(
 export function selected({ plan, rank, drawn }: State): Trajectory | null {
   if (rank === 0) return drawn;
   return plan?.trajectories.find((trajectory) => trajectory.rank === rank) ?? null;
+}
+
+/** What is needed of a path to cut sections along it. */
+export type Cuttable = Pick<
+  Trajectory, "rank" | "path" | "side" | "length_mm" | "outer_diameter_mm" | "limiting_structure" | "clearances"
+>;
+
+/** The path that the sections go along: the selected one, or the one that follows a dragged target. */
+export function cuttable(state: State): Cuttable | null {
+  if (state.mode !== "target") return selected(state);
+  const best = bestFirst(state.live?.classes ?? [])[0];
+  if (!best?.path) return null;
+  return {
+    rank: 1, path: best.path, side: best.side, length_mm: pathLength(best.path), clearances: [],
+    outer_diameter_mm: best.outer_diameter_mm, limiting_structure: best.limiting_structures[0] ?? null,
+  };
 }
 
 export function ranked({ plan, drawn }: State, rank: number | null): Trajectory | null {

@@ -1,6 +1,6 @@
 /** The page's address: reloading it, or sending it on, shows the same. */
 
-import type { Target } from "../contract";
+import type { PlanOptions, Target } from "../contract";
 import { selected, type Model, type Sketch, type State } from "../model";
 
 /** What an address names. */
@@ -12,6 +12,8 @@ export interface Address {
   readonly target: Target | null;
   /** All targets of a session. */
   readonly targets: readonly Target[];
+  /** What was asked of every way to them. */
+  readonly asked: PlanOptions | null;
   readonly rank: number;
   readonly compared: number | null;
   readonly drawn: Sketch | null;
@@ -33,6 +35,7 @@ export function readAddress(hash: string): Address {
   return {
     caseId: parts.get("case"), planId: parts.get("plan"), at: number("at") ?? 0,
     target: json<Target>("target"), targets: json<readonly Target[]>("targets") ?? [],
+    asked: json<PlanOptions>("asked"),
     rank: number("rank") ?? 1, compared: number("compared"), drawn: json<Sketch>("drawn"),
     needle: parts.get("needle"), locked: parts.has("locked"),
   };
@@ -42,7 +45,7 @@ export function readAddress(hash: string): Address {
 export function keepAddress(model: Model): void {
   let begun = false;
   model.watch(
-    (s) => [s.opened, s.plan, s.planId, s.sessionId, s.sessionAt, s.planned, s.rank, s.compared, s.drawn, s.locked],
+    (s) => [s.opened, s.plan, s.planId, s.sessionId, s.sessionAt, s.planned, s.asked, s.rank, s.compared, s.drawn, s.locked],
     (state) => {
       begun ||= state.opened !== null;
       if (!begun) return;
@@ -62,6 +65,7 @@ function writtenAddress(state: State): string {
   if (session) parts.set("at", String(sessionAt));
   if (session) parts.set("targets", JSON.stringify(state.sessionTargets));
   if (plan && planned) parts.set("target", JSON.stringify(planned));
+  if (plan && state.asked) parts.set("asked", JSON.stringify(state.asked));
   if (selected(state) && rank !== null) parts.set("rank", String(rank));
   if (compared !== null) parts.set("compared", String(compared));
   if (state.drawn) {

@@ -1,7 +1,7 @@
 /** Asking for plans, of one target or of several together. */
 
 import type { Plan, Rule, Session, Target } from "../contract";
-import { optionsOf, sameTarget, type State } from "../model";
+import { choicesOf, optionsOf, sameTarget, type State } from "../model";
 import * as service from "../service";
 import { ProblemError } from "../service";
 import type { Address } from "./address";
@@ -47,15 +47,18 @@ export class Planning {
       const others = alsoTargets.filter((one) => !sameTarget(one, target));
       const targets = [target, ...others];
       const options = optionsOf(this.state);
-      const asked = others.length > 0 ? { ...options, targets } : { ...options, target };
-      this.show(await this.made(await service.askForPlan(opened.case_id, asked)), targets, 0, null);
+      const request = others.length > 0 ? { ...options, targets } : { ...options, target };
+      const made = await this.made(await service.askForPlan(opened.case_id, request));
+      if (made) this.desk.model.set({ asked: options });
+      this.show(made, targets, 0, null);
     });
     this.desk.model.set({ planningSince: null });
   }
 
   /** Show the plan that an address names. */
-  async restore({ planId, target, targets, at, rank }: Address): Promise<void> {
+  async restore({ planId, target, targets, asked, at, rank }: Address): Promise<void> {
     if (!planId) return;
+    if (asked) this.desk.model.set({ ...choicesOf(asked), asked });
     await this.desk.attempt(async () => {
       this.desk.model.set({ alsoTargets: targets.slice(1) });
       this.show(await this.made(planId), targets.length > 0 || !target ? targets : [target], at, rank);
@@ -110,11 +113,15 @@ export class Planning {
 
   /** Views, sheet and proof are made of a plan of its own, which is the same one. */
   private async ownPlan(target: Target, shown: Plan): Promise<void> {
-    const { opened } = this.state;
-    if (!opened) return;
-    const planId = await service.askForPlan(opened.case_id, { ...optionsOf(this.state), target });
+    const { opened, asked } = this.state;
+    if (!opened || !asked) return;
+    const planId = await service.askForPlan(opened.case_id, { ...asked, target });
     const answer = await arrival(planId, new AbortController().signal);
-    if (answer && this.state.plan === shown) this.desk.model.set({ planId });
+    if (!answer || this.state.plan !== shown) return;
+    if (!("trajectories" in answer) || JSON.stringify(answer.trajectories) !== JSON.stringify(shown.trajectories)) {
+      throw new Error("the plan that was made for this target alone is another one: there is no simulated view or sheet of it");
+    }
+    this.desk.model.set({ planId });
   }
 
   /** Give up the plan that is under way. */

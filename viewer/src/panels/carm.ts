@@ -1,7 +1,7 @@
 /** The C-arm: console angles, the simulated view they give, and where the good views are. */
 
 import type { Actions } from "../actions";
-import { otherAngles, viewName } from "../carm";
+import { LYING, otherAngles, viewName } from "../carm";
 import type { Angles, CArm, Trajectory, View } from "../contract";
 import { degrees, fill, h, svg } from "../dom";
 import { patientPosition, selected, type Model, type State } from "../model";
@@ -47,7 +47,7 @@ function sayingOf(state: State, trajectory: Trajectory | null): (HTMLElement | s
   const out = arm !== undefined && !reaches(arm, state.angles);
   return [
     h("strong", {}, viewName(dicom)),
-    ` · console for a patient lying ${position}, +LAO, +CRA`,
+    ` · console for a patient lying ${LYING[position] ?? position}, +LAO, +CRA`,
     arm && h("span", { class: out ? "broken" : "" }, ` · ${out ? "✕ out of" : "in"} reach of ${arm.name} (${reachText(arm)})`),
     ...(view ? [h("span", { class: view.tip_hidden ? "near" : "" }, ` · ${hiddenText(view)}`)] : []),
   ];

@@ -6,7 +6,7 @@ import type { LiveClass, Vec3 } from "../contract";
 import { degrees, fill, h, mm, words } from "../dom";
 import type { LiveAnswer } from "../live";
 import { needleColour } from "../looks";
-import { bestFirst, editingNeedle, patientPosition, type Mode, type Model, type State } from "../model";
+import { bestFirst, editingNeedle, patientPosition, selected, type Mode, type Model, type State } from "../model";
 import { stationAt, vector } from "../path";
 import { Handles } from "../scene/handles";
 import type { SceneView } from "../scene/scene";
@@ -95,6 +95,7 @@ function targetCard(state: State, actions: Actions): readonly (HTMLElement | nul
       : h("p", { class: "broken" }, live ? "✕ no safe path this way" : "waiting for the first answer …"),
     live && h("table", {}, ...bestFirst(live.classes).slice(0, 4).map((one) => liveRow(one, state))),
     aim && h("p", { class: "quiet" }, `target ${aim.map((c) => c.toFixed(1)).join(", ")} mm`, live && (isOf(live, aim) ? ` · answered in ${(live.roundTripMs / 1000).toFixed(2)} s` : " · the path shown is for where it was a moment ago …")),
+    selected(state) && h("p", { class: "quiet" }, "Plot, C-arm and table still show what was planned."),
     h("button", { type: "button", class: "primary", disabled: state.link !== "online", onclick: () => void actions.editing.planHere() }, "Plan for this target"),
   ];
 }
@@ -110,10 +111,10 @@ function liveRow(one: LiveClass, state: State): HTMLElement {
   const angles = one.path && bullsEye(stationAt(one.path, 0).direction);
   const console = angles && otherAngles(angles, patientPosition(state));
   return h("tr", {},
-    h("td", {}, colour, `${words(one.approach)} ${one.side}`),
+    h("td", {}, colour, `${words(one.approach)} ${one.side} `, h("span", { class: "quiet",
+      title: console ? `console ${degrees(console.primary_deg)} / ${degrees(console.secondary_deg)}` : "" }, angles ? viewName(angles) : "")),
     h("td", { class: `margin ${(margin ?? -1) < 0 ? "broken" : "clear"}` }, margin === null ? (one.status === "infeasible" ? "none, proved" : "none found") : mm(margin)),
-    h("td", { class: "quiet" }, one.limiting_structures[0] ?? ""),
-    h("td", { title: console ? `console ${degrees(console.primary_deg)} / ${degrees(console.secondary_deg)}` : "" }, angles ? viewName(angles) : ""));
+    h("td", { class: "quiet" }, one.limiting_structures[0] ?? ""));
 }
 
 function pathCard(state: State): readonly HTMLElement[] {

@@ -1,6 +1,7 @@
 /** The bar at the top: what is open, whether the service answers, and what this must not be used for. */
 
 import type { Actions } from "../actions";
+import { LYING } from "../carm";
 import { fill, h } from "../dom";
 import type { Link, Model } from "../model";
 
@@ -23,7 +24,7 @@ export function header(model: Model, actions: Actions, help: () => void): HTMLEl
         title,
         h("strong", {}, "Trocar"),
         opened && h("span", { class: "case-name", title: opened.name }, opened.name),
-        opened && h("span", { class: "chip" }, `patient ${opened.patient_position ?? "position not stated"}`),
+        opened && h("span", { class: "chip" }, `patient ${LYING[opened.patient_position ?? ""] ?? "position not stated"}`),
       );
       fill(link, LINKS[now]);
       link.dataset["link"] = now.replace(" ", "-");

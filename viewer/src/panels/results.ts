@@ -27,8 +27,9 @@ export function results(model: Model, actions: Actions): HTMLElement {
       );
     },
   );
+  model.watch((state) => [state.plan], () => (root.scrollTop = 0));
   model.watch(
-    (state) => [state.plan, state.drawn, state.rank, state.compared],
+    (state) => [state.plan, state.drawn, state.rank, state.compared, state.session, state.sessionAt, state.planningSince === null],
     ({ rank, compared }) => {
       for (const line of root.querySelectorAll<HTMLElement>("tr[data-rank]")) {
         const own = Number(line.dataset["rank"]);

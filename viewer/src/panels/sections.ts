@@ -3,14 +3,14 @@
 import { Vector3 } from "three";
 
 import type { Actions } from "../actions";
-import type { Profile, Trajectory } from "../contract";
+import type { Profile } from "../contract";
 import { fill, h, mm } from "../dom";
 import { needleColour } from "../looks";
-import { selected, structureNamed, type Model, type State } from "../model";
+import { cuttable, selected, structureNamed, type Cuttable, type Model, type State } from "../model";
 import { corners, stationAt } from "../path";
 import {
-  drawCorridors, drawCuts, drawLetters, drawLevel, drawNames, drawPierced, drawRings, drawShaft,
-  sheetOf, type Cut,
+  drawCorridors, drawCuts, drawGap, drawLetters, drawLevel, drawNames, drawPierced, drawRings, drawShaft,
+  ringFigures, sheetOf, type Cut,
 } from "../sections/draw";
 import { gateOf } from "../sections/gate";
 import { outlines, planeAt, type Plane } from "../sections/slice";
@@ -37,7 +37,7 @@ export function sections(model: Model, actions: Actions): HTMLElement {
   const keptAlong = new Kept();
   const drawAll = (): void => {
     const state = model.state;
-    const trajectory = selected(state);
+    const trajectory = cuttable(state);
     if (!trajectory || !state.opened) return;
     drawAcross(across, state, trajectory);
     const chosen = second.value as Second;
@@ -60,9 +60,9 @@ export function sections(model: Model, actions: Actions): HTMLElement {
   const root = h("section", { class: "sections", "aria-label": "Sections along the needle" },
     empty, body, h("div", { class: "depth" }, slider, reading));
   model.watch(
-    (state) => [selected(state), state.depthMm, state.meshes, state.shown, state.profile],
+    (state) => [selected(state), state.mode, state.live, state.depthMm, state.meshes, state.shown, state.profile],
     (state) => {
-      const trajectory = selected(state);
+      const trajectory = cuttable(state);
       root.classList.toggle("without", trajectory === null);
       if (!trajectory) return;
       slider.max = String(trajectory.length_mm);
@@ -75,14 +75,14 @@ export function sections(model: Model, actions: Actions): HTMLElement {
 }
 
 /** What is nearest where we are, as the service measured it. */
-function readingAt(trajectory: Trajectory, { depthMm, profile }: State): (string | HTMLElement)[] {
+function readingAt(trajectory: Cuttable, { depthMm, profile }: State): (string | HTMLElement)[] {
   const said = `${mm(depthMm)} deep, ${mm(trajectory.length_mm - depthMm)} to the tip. `;
   const nearest = profile && nearestAt(profile, trajectory, depthMm);
   return nearest ? [said, "Nearest here: ", h("strong", {}, `${nearest.name} ${mm(nearest.distance)}`)] : [said];
 }
 
 function nearestAt(
-  profile: Profile, trajectory: Trajectory, depthMm: number,
+  profile: Profile, trajectory: Cuttable, depthMm: number,
 ): { name: string; distance: number } | null {
   const limits = new Set(trajectory.clearances.filter((c) => c.margin_mm !== null).map((c) => c.structure));
   const stretch = profile.depths_mm.findLastIndex((depth, i) => depth <= depthMm && i < profile.depths_mm.length - 1);
@@ -101,15 +101,17 @@ function cutsAt({ meshes, opened }: State, plane: Plane): readonly Cut[] {
   });
 }
 
-function drawAcross(canvas: HTMLCanvasElement, state: State, trajectory: Trajectory): void {
+function drawAcross(canvas: HTMLCanvasElement, state: State, trajectory: Cuttable): void {
   const sheet = sheetOf(canvas, ACROSS_MM);
   if (!sheet) return;
   const { point, direction } = stationAt(trajectory.path, state.depthMm);
   const plane = planeAt(point, direction, UP);
   const cuts = cutsAt(state, plane);
-  drawCuts(sheet, cuts, state.shown, [0, 0]);
-  drawRings(sheet, trajectory.outer_diameter_mm / 2, needleColour(trajectory.rank));
-  drawNames(sheet, cuts, state.shown, trajectory.limiting_structure);
+  const radius = trajectory.outer_diameter_mm / 2;
+  drawCuts(sheet, cuts, state.shown, [0, 0], trajectory.limiting_structure);
+  drawRings(sheet, radius, needleColour(trajectory.rank));
+  drawGap(sheet, cuts, trajectory.limiting_structure, radius);
+  drawNames(sheet, cuts, state.shown, trajectory.limiting_structure, ringFigures(sheet, radius));
   drawLetters(sheet, plane);
 }
 
@@ -128,17 +130,17 @@ class Kept {
 }
 
 function drawAlong(
-  canvas: HTMLCanvasElement, state: State, trajectory: Trajectory, turned: Second, kept: Kept,
+  canvas: HTMLCanvasElement, state: State, trajectory: Cuttable, turned: Second, kept: Kept,
 ): void {
   const sheet = sheetOf(canvas, ALONG_MM);
   if (!sheet) return;
   const skin = stationAt(trajectory.path, 0);
   const plane = alongPlane(skin.point, skin.direction, turned);
-  const cuts = kept.of([trajectory, turned, state.meshes], () => cutsAt(state, plane));
+  const cuts = kept.of([trajectory.path, turned, state.meshes], () => cutsAt(state, plane));
   const { point } = stationAt(trajectory.path, state.depthMm);
   const from = point.clone().sub(plane.origin);
   const shift = [-from.dot(plane.right), -from.dot(plane.up)] as const;
-  drawCuts(sheet, cuts, state.shown, shift);
+  drawCuts(sheet, cuts, state.shown, shift, trajectory.limiting_structure);
   const shaft = trajectory.path.flatMap(corners).map((corner): readonly [number, number] => {
     const at = corner.sub(plane.origin);
     return [at.dot(plane.right) + shift[0], at.dot(plane.up) + shift[1]];
@@ -156,12 +158,12 @@ function drawAlong(
 }
 
 /** The isthmus with the ways that metal leaves free, and where the needle pierces its plane. */
-function drawGate(canvas: HTMLCanvasElement, state: State, trajectory: Trajectory): string {
+function drawGate(canvas: HTMLCanvasElement, state: State, trajectory: Cuttable): string {
   const sheet = sheetOf(canvas, GATE_MM);
   const gate = state.opened && gateOf(state.opened, trajectory);
   if (!sheet || !gate) return "no isthmus was read on this side";
   const cuts = cutsAt(state, gate.plane);
-  drawCuts(sheet, cuts, state.shown, [0, 0]);
+  drawCuts(sheet, cuts, state.shown, [0, 0], trajectory.limiting_structure);
   drawCorridors(sheet, gate.corridors);
   drawPierced(sheet, gate.pierced, trajectory.outer_diameter_mm / 2, needleColour(trajectory.rank));
   drawNames(sheet, cuts, state.shown, trajectory.limiting_structure);

@@ -7,7 +7,9 @@ import type { Model, State } from "../model";
 import type { SceneView } from "../scene/scene";
 import { discs, reached, type Reached } from "../scene/skin";
 
-export function skinMap(model: Model, actions: Actions, scene: SceneView, menu: HTMLElement): HTMLElement {
+export function skinMap(
+  model: Model, actions: Actions, scene: SceneView, menu: HTMLElement,
+): { readonly root: HTMLElement; readonly legend: HTMLElement } {
   const button = h("button", { type: "button", onclick: () => void actions.planning.mapSkin(model.state.skin === null && !model.state.mapping) }, "Skin map");
   const legend = h("div", { class: "margins" });
   model.watch(
@@ -33,7 +35,7 @@ export function skinMap(model: Model, actions: Actions, scene: SceneView, menu: 
     const place = skin && reached(skin.places)[index];
     if (place) offer(menu, place, x, y, model.state, actions);
   };
-  return h("aside", { class: "skin-map", "aria-label": "Skin map" }, button, legend);
+  return { root: h("aside", { class: "skin-map", "aria-label": "Skin map" }, button, legend), legend };
 }
 
 function legendOf({ skin, mapping }: State): readonly (HTMLElement | string)[] {

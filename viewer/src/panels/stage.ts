@@ -30,16 +30,38 @@ export function stage(model: Model, actions: Actions): Stage {
   });
   const menu = h("div", { class: "touched", hidden: true });
   const scene = new SceneView(canvas);
+  const skin = skinMap(model, actions, scene, menu);
+  const follows = following(model, actions);
+  const over = { letters: orientation(scene), left: verdict(model), right: [follows, skin.legend] };
   const root = h("section", { class: "stage", "aria-label": "Scene" },
-    canvas, orientation(scene), limitLabel(model, scene), verdict(model), following(model, actions), skinMap(model, actions, scene, menu), menu,
+    canvas, over.letters, limitLabel(model, scene), over.left, follows, skin.root, menu,
     h("div", { class: "tools" }, views(model, scene), clipping(model, scene)),
     h("div", { class: "editing" }, edit(model, actions, scene)), legend(model));
   scene.onTouch = (touched) => offer(menu, touched, model, actions);
-  keepInStep(model, scene);
+  keepInStep(model, scene, keepUncovered(scene, over));
   return { root, scene };
 }
 
-function keepInStep(model: Model, scene: SceneView): void {
+interface Over {
+  readonly letters: HTMLElement;
+  readonly left: HTMLElement;
+  readonly right: readonly HTMLElement[];
+}
+
+/** Keep the middle of the scene, and the letters at its edges, in what no card lies over. */
+function keepUncovered(scene: SceneView, { letters, left, right }: Over): () => void {
+  const cover = (): void => {
+    const [onLeft, onRight] = [left.offsetWidth, Math.max(...right.map(({ offsetWidth }) => offsetWidth))];
+    scene.setCovered(onLeft, onRight);
+    letters.style.left = `${onLeft}px`;
+    letters.style.right = `${onRight}px`;
+  };
+  const observer = new ResizeObserver(cover);
+  for (const card of [left, ...right]) observer.observe(card);
+  return cover;
+}
+
+function keepInStep(model: Model, scene: SceneView, cover: () => void): void {
   let framed = false;
   model.watch(
     (state) => [state.meshes, state.handedIn, state.opened],
@@ -61,10 +83,11 @@ function keepInStep(model: Model, scene: SceneView): void {
     (state) => showNeedles(scene, state),
   );
   model.watch(
-    (state) => [selected(state), state.skin],
+    (state) => [selected(state), ranked(state, state.compared), state.skin],
     (state) => {
-      const trajectory = selected(state);
-      if (trajectory && state.mode === "look" && !state.skin) scene.centreOn(trajectory);
+      cover();
+      const shown = [selected(state), ranked(state, state.compared)].filter((one) => one !== null);
+      if (shown.length > 0 && state.mode === "look" && !state.skin) scene.centreOn(shown);
     },
   );
 }

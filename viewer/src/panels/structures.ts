@@ -86,8 +86,8 @@ function row(structure: Structure, state: State, actions: Actions): HTMLElement 
   return h(
     "li", {},
     h("div", { class: "row" }, visible, colour,
-      h("span", { class: "name", title: `${name}, ${words(kind)}` }, name,
-        h("span", { class: "aimed", "data-of": name, hidden: true }, " ◎ target")), opacity),
+      h("span", { class: "name", title: `${name}, ${words(kind)}` }, 
+        h("span", { class: "aimed", "data-of": name, hidden: true, role: "img", "aria-label": "target", title: "target" }, "◎ "), name), opacity),
     said.length > 0 && h("ul", { class: "remarks" }, ...said.map((line) => h("li", {}, line))),
   );
 }

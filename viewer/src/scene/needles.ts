@@ -2,8 +2,8 @@
 
 import {
   BufferGeometry, CatmullRomCurve3, CylinderGeometry, Group, Line, LineBasicMaterial,
-  Mesh as Body, MeshBasicMaterial, MeshLambertMaterial, Object3D, TorusGeometry, TubeGeometry,
-  Vector3,
+  Mesh as Body, MeshBasicMaterial, MeshLambertMaterial, Object3D, SphereGeometry, TorusGeometry,
+  TubeGeometry, Vector3,
 } from "three";
 
 import type { Clearance, Trajectory } from "../contract";
@@ -44,9 +44,33 @@ export function needle(trajectory: Drawable, look: NeedleLook): Group {
   const skin = stationAt(trajectory.path, 0);
   const hub = skin.point.clone().addScaledVector(skin.direction, -HUB_MM);
   group.add(rod(hub, skin.point, outer, material));
+  const shaft = group.children.filter((part) => part instanceof Body);
   if (look.selected) group.add(entryRing(skin.point, skin.direction));
   group.traverse((part) => (part.renderOrder = 1));
+  if (look.selected) group.add(...seenThrough(shaft, trajectory.rank), tipMark(trajectory, inner));
   return group;
+}
+
+/** The needle once more, faint, over what hides it: where it ends is always seen. */
+function seenThrough(shaft: readonly Body[], rank: number): readonly Body[] {
+  const material = new MeshBasicMaterial({ color: needleColour(rank), depthTest: false, transparent: true, opacity: 0.4 });
+  return shaft.map((part) => {
+    const faint = new Body(part.geometry, material);
+    faint.position.copy(part.position);
+    faint.quaternion.copy(part.quaternion);
+    faint.renderOrder = 7;
+    return faint;
+  });
+}
+
+function tipMark({ path }: Drawable, radius: number): Body {
+  const mark = new Body(
+    new SphereGeometry(1.4 * radius, 20, 14),
+    new MeshBasicMaterial({ color: "#ffffff", depthTest: false, transparent: true, opacity: 0.9 }),
+  );
+  mark.position.copy(vector(path.at(-1)!.end_mm));
+  mark.renderOrder = 8;
+  return mark;
 }
 
 function rod(from: Vector3, to: Vector3, radius: number, material: MeshLambertMaterial): Body {

@@ -18,7 +18,7 @@ import { bodyOf, setOpacity } from "./surfaces";
 Object3D.DEFAULT_UP.set(0, 0, 1);
 const CLICK_PX = 4;
 /** Glow of what is aimed at. */
-const AIMED_AT = "#1f5f7a";
+const AIMED_AT = "#3aa7d8";
 /** Skin and pleura this faint are clicked through. */
 const FAINT = 0.16;
 
@@ -56,6 +56,7 @@ export class SceneView {
   onOverlay: (index: number, x: number, y: number) => void = () => undefined;
 
   private overlay: InstancedMesh | null = null;
+  private covered: readonly [number, number] = [0, 0];
   private readonly renderer: WebGLRenderer;
   private readonly graph = new Graph();
   private readonly bodies = new Map<string, Body>();
@@ -226,17 +227,29 @@ export class SceneView {
     this.look(this.controls.target.clone(), STANDPOINTS[standpoint], radius);
   }
 
-  /** Bring the needle into the middle, without turning. */
-  centreOn(trajectory: Trajectory): void {
-    const tip = vector(trajectory.tip_mm);
-    const middle = vector(trajectory.entry_skin_mm).lerp(tip, 0.6);
+  /** Bring needles into the middle, without turning. */
+  centreOn(trajectories: readonly Pick<Trajectory, "entry_skin_mm" | "tip_mm">[]): void {
+    const ends = trajectories.map(({ entry_skin_mm: entry, tip_mm: tip }) => [vector(entry), vector(tip)] as const);
+    const middle = new Vector3();
+    for (const [entry, tip] of ends) middle.addScaledVector(entry.clone().lerp(tip, 0.6), 1 / ends.length);
     const away = this.camera.position.clone().sub(this.controls.target);
-    this.look(middle, away, trajectory.length_mm * 0.62);
+    this.look(middle, away, 1.03 * Math.max(...ends.flat().map((end) => end.distanceTo(middle))));
   }
 
   private get halfAngle(): number {
     const vertical = (this.camera.fov * Math.PI) / 360;
-    return Math.min(vertical, Math.atan(Math.tan(vertical) * this.camera.aspect));
+    const [left, right] = this.covered;
+    const free = 1 - (left + right) / Math.max(this.canvas.clientWidth, 1);
+    return Math.min(vertical, Math.atan(Math.tan(vertical) * this.camera.aspect * free));
+  }
+
+  /** What lies over the left and the right of the scene, px: its middle is that of the rest. */
+  setCovered(left: number, right: number): void {
+    const most = 0.6 * this.canvas.clientWidth;
+    const now = left + right > most ? ([0, 0] as const) : ([left, right] as const);
+    if (now.every((px, i) => px === this.covered[i])) return;
+    this.covered = now;
+    this.resize();
   }
 
   private look(at: Vector3, from: Vector3, radius: number): void {
@@ -346,6 +359,8 @@ export class SceneView {
     if (clientWidth === 0 || clientHeight === 0) return;
     this.renderer.setSize(clientWidth, clientHeight, false);
     this.camera.aspect = clientWidth / clientHeight;
+    const [left, right] = this.covered;
+    this.camera.setViewOffset(clientWidth, clientHeight, (right - left) / 2, 0, clientWidth, clientHeight);
     this.camera.updateProjectionMatrix();
     this.redraw();
   }

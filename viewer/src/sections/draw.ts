@@ -41,13 +41,15 @@ export function sheetOf(canvas: HTMLCanvasElement, radiusMm: number): Sheet | nu
 const px = ({ width, scale }: Sheet, x: number): number => width / 2 + x * scale;
 const py = ({ height, scale }: Sheet, y: number): number => height / 2 - y * scale;
 
+/** Draw what is cut, with what limits the needle firmly outlined. */
 export function drawCuts(
   sheet: Sheet, cuts: readonly Cut[], shown: ReadonlyMap<string, Shown>, shift: readonly [number, number],
+  limiting: string | null,
 ): void {
   const rank = ({ kind }: Cut): number => ORDER.indexOf(lookOf(kind).group);
   for (const cut of [...cuts].sort((a, b) => rank(a) - rank(b))) {
     if (shown.get(cut.name)?.visible === false) continue;
-    drawCut(sheet, cut, shift);
+    drawCut(sheet, cut, shift, cut.name === limiting);
   }
 }
 
@@ -65,7 +67,9 @@ function trace(
   }
 }
 
-function drawCut(sheet: Sheet, { kind, outlines }: Cut, shift: readonly [number, number]): void {
+function drawCut(
+  sheet: Sheet, { kind, outlines }: Cut, shift: readonly [number, number], limits: boolean,
+): void {
   const { context } = sheet;
   const look = lookOf(kind);
   trace(sheet, outlines, shift);
@@ -74,16 +78,33 @@ function drawCut(sheet: Sheet, { kind, outlines }: Cut, shift: readonly [number,
   if (outlines.every(({ closed }) => closed)) context.fill("evenodd");
   context.globalAlpha = 1;
   context.strokeStyle = look.colour;
-  context.lineWidth = 1.5;
+  context.lineWidth = limits ? 3 : 1.5;
   context.stroke();
 }
 
-/** Names beside what is near the middle, where the needle is. */
+/** The way from the needle, end-on in the middle, to where what limits it is nearest in this picture. */
+export function drawGap(sheet: Sheet, cuts: readonly Cut[], limiting: string | null, radiusMm: number): void {
+  const cut = cuts.find(({ name }) => name === limiting);
+  const { x, y, distance } = cut ? nearestTo(cut) : { x: 0, y: 0, distance: Infinity };
+  if (distance > NAMED_WITHIN_MM || distance <= radiusMm) return;
+  const { context } = sheet;
+  context.beginPath();
+  context.moveTo(px(sheet, (x * radiusMm) / distance), py(sheet, (y * radiusMm) / distance));
+  context.lineTo(px(sheet, x), py(sheet, y));
+  context.strokeStyle = "#ffffff";
+  context.lineWidth = 2.5;
+  context.stroke();
+}
+
+/** Names beside what is near the middle, where the needle is, clear of each other and of `kept` places, px. */
 export function drawNames(
   sheet: Sheet, cuts: readonly Cut[], shown: ReadonlyMap<string, Shown>, limiting: string | null,
+  kept: readonly (readonly [number, number])[] = [],
 ): void {
   const { context } = sheet;
-  const taken: { x: number; y: number }[] = [];
+  const size = textSize();
+  const edges = [[size, sheet.height / 2], [sheet.width - size, sheet.height / 2], [sheet.width / 2, size], [sheet.width / 2, sheet.height - size]] as const;
+  const taken = [...edges, ...kept].map(([x, y]) => ({ x, y, half: 1.2 * size }));
   const near = cuts
     .filter(({ name, kind }) => shown.get(name)?.visible !== false && !["Bone", "Skin"].includes(lookOf(kind).group))
     .map((cut) => ({ cut, at: nearestTo(cut) }))
@@ -95,9 +116,12 @@ export function drawNames(
     const half = context.measureText(cut.name).width / 2;
     const outward = 1 + 10 / Math.max(at.distance * sheet.scale, 1);
     const x = Math.min(Math.max(px(sheet, at.x * outward), half + 4), sheet.width - half - 4);
-    const y = Math.min(Math.max(py(sheet, at.y * outward) + 4, 30), sheet.height - 22);
-    if (taken.some((other) => Math.abs(other.x - x) < 60 && Math.abs(other.y - y) < 14)) continue;
-    taken.push({ x, y });
+    const places = [0, 1, -1, 2, -2, 3, -3].map((lines) =>
+      Math.min(Math.max(py(sheet, at.y * outward) + 4 + 1.1 * size * lines, 30), sheet.height - 22));
+    const y = places.find((place) => !taken.some((other) =>
+      Math.abs(other.x - x) < other.half + half && Math.abs(other.y - place) < size)) ?? (first ? places[0] : undefined);
+    if (y === undefined) continue;
+    taken.push({ x, y, half });
     text(context, cut.name, x, y, lookOf(cut.kind).colour);
   }
 }
@@ -163,19 +187,26 @@ export function drawPierced(
   context.stroke();
 }
 
+const RINGS_MM = [2, 5, 10];
+
+/** Where the rings' figures stand, px. */
+export function ringFigures(sheet: Sheet, radiusMm: number): readonly (readonly [number, number])[] {
+  return RINGS_MM.map((clearance) => [px(sheet, 0), py(sheet, radiusMm + clearance) + 4]);
+}
+
 /** The needle end-on, true to its diameter, and how far 2, 5 and 10 mm from its surface are. */
 export function drawRings(sheet: Sheet, radiusMm: number, colour: string): void {
   const { context } = sheet;
   context.lineWidth = 1;
-  for (const clearance of [2, 5, 10]) {
+  for (const [i, clearance] of RINGS_MM.entries()) {
     context.setLineDash([3, 4]);
     context.strokeStyle = "#dbe7f380";
     circle(sheet, radiusMm + clearance);
     context.stroke();
     context.setLineDash([]);
     context.font = font(0.82, false);
-    text(context, clearance === 10 ? "10 mm" : String(clearance), px(sheet, 0),
-      py(sheet, radiusMm + clearance) + 4, "#dbe7f3");
+    const [x, y] = ringFigures(sheet, radiusMm)[i]!;
+    text(context, clearance === 10 ? "10 mm" : String(clearance), x, y, "#dbe7f3");
   }
   circle(sheet, radiusMm);
   context.fillStyle = colour;

@@ -17,7 +17,7 @@ export interface Gate {
 }
 
 /** The gate nearest to a needle on its side; null where no isthmus was read. */
-export function gateOf(opened: CaseDescription, trajectory: Trajectory): Gate | null {
+export function gateOf(opened: CaseDescription, trajectory: Pick<Trajectory, "path" | "side">): Gate | null {
   const { point, direction } = stationAt(trajectory.path, 0);
   const { side } = trajectory;
   if (side === null) return null;
