@@ -58,8 +58,8 @@ export class Planning {
   /** Show the plan that an address names. */
   async restore({ planId, target, targets, asked, at, rank }: Address): Promise<void> {
     if (!planId) return;
-    if (asked) this.desk.model.set({ ...choicesOf(asked), asked });
     await this.desk.attempt(async () => {
+      if (asked) this.desk.model.set({ ...choicesOf(asked), asked });
       this.desk.model.set({ alsoTargets: targets.slice(1) });
       this.show(await this.made(planId), targets.length > 0 || !target ? targets : [target], at, rank);
     });
