@@ -1,20 +1,22 @@
-"""Targets on real anatomy, where it is there: screws of the sacrum and the ilium."""
+"""Targets on real anatomy, where it is there: what is planned, and what it is called."""
 
 from pathlib import Path
 
 import pytest
 
-from planner.case import Kind
+from planner.case import Kind, Side
 from planner.case_io import load_case
 from planner.planning import plan
 from planner.prepared import PreparedCase
-from planner.request import PlanRequest, ScrewHalo
+from planner.request import AnteriorBody, Approach, PlanRequest, ScrewHalo
 from planner.result import Outcome
 
 
-@pytest.mark.parametrize("screw", ["screw_S1_L", "screw_ilium_R"])
+@pytest.mark.parametrize(
+    ("screw", "name"), [("screw_S1_L", "sacral_pedicle"), ("screw_ilium_R", "iliac_corridor")]
+)
 def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
-    shared_cases: Path, screw: str
+    shared_cases: Path, screw: str, name: str
 ) -> None:
     prepared = PreparedCase(load_case(shared_cases / "sacropelvic"))
     request = PlanRequest(
@@ -25,6 +27,7 @@ def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
     assert all(c.statement for c in answer.certificates)
     assert (answer.outcome is Outcome.FOUND) == bool(answer.trajectories)
     for found in answer.trajectories:
+        assert found.technique == name
         assert found.reaches_target
         assert found.margin_mm >= 0.0
         own = next(c for c in found.clearances if c.structure == screw)
@@ -33,3 +36,17 @@ def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
         assert found.halo_overlap is not None
         assert found.cement is not None
         assert found.cement.ring_gap_mm is not None
+
+
+def test_a_pedicle_is_free_on_the_side_without_the_screw(shared_cases: Path) -> None:
+    prepared = PreparedCase(load_case(shared_cases / "one-screw-minimal"))
+    named = {}
+    for side in Side:
+        request = PlanRequest(
+            target=AnteriorBody(level="L3"), approaches=(Approach.TRANSPEDICULAR,), sides=(side,),
+            needles=("15G-bevel-150",), max_trajectories=1, certificate_tolerance_mm=1.0,
+        )  # fmt: skip
+        [found] = plan(prepared, request).trajectories
+        named[side] = found.technique
+    assert named[Side.RIGHT] == "free_pedicle"
+    assert named[Side.LEFT] in {"cross_over_screw", "cross_under_screw", "residual_corridor"}

@@ -13,10 +13,21 @@ from planner.case import Case, Cylinder, Kind, Side, Structure
 from planner.gates import gates_for
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
+from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.question import Question, question_of
-from planner.request import BY_WINDOW, AnteriorBody, Approach, PlanRequest, ScrewTip
+from planner.request import (
+    BY_WINDOW,
+    AnteriorBody,
+    Approach,
+    FreePoint,
+    PlanRequest,
+    ScrewTip,
+    TargetSpec,
+)
+from planner.result import Status
 from planner.trajectory import recognised
+from tests.planner.second_look import margin_mm
 
 NEEDLE = needle_named("15G-bevel-150", field="needle")
 
@@ -69,6 +80,45 @@ def test_a_drawn_path_is_named_by_the_bone_that_it_pierces(side: Side) -> None:
     beside = one.centre_mm + (one.outline.bounds[0] - 8.0) * one.lateral
     path = (Line(start_mm=beside - 50.0 * one.axis, end_mm=beside + 20.0 * one.axis),)
     assert recognised(body(), path, NEEDLE.radius_mm) == (None, None)
+
+
+def _in_ala() -> FreePoint:
+    one = pedicle(Side.LEFT)
+    middle = one.ala.representative_point()
+    within = one.centre_mm + middle.x * one.lateral + middle.y * one.cranial + 6.0 * one.axis
+    return FreePoint(position_mm=within, tolerance_mm=3.0)
+
+
+def _left(target: TargetSpec, approach: Approach) -> PlanRequest:
+    return PlanRequest(
+        target=target, approaches=(approach,), sides=(Side.LEFT,), needles=(NEEDLE.name,),
+        max_trajectories=1, certificate_tolerance_mm=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sacral_pedicle", "sacral_ala"])
+def test_s1_is_reached_by_pedicle_and_ala_and_margins_hold_when_measured_again(name: str) -> None:
+    request = (
+        _left(AnteriorBody(level="S1"), Approach.TRANSPEDICULAR)
+        if name == "sacral_pedicle"
+        else _left(_in_ala(), Approach.EXTRAPEDICULAR)
+    )
+    [best] = plan(prepared(), request).trajectories
+    assert best.technique == name
+    assert best.margin_mm >= 0.0
+    told = margin_mm(question_of(prepared(), request), best)
+    assert best.margin_mm == pytest.approx(told, abs=1e-3)
+
+
+def test_the_front_of_s1_is_refused_by_its_ala_with_a_proof_that_names_the_root() -> None:
+    request = _left(AnteriorBody(level="S1"), Approach.EXTRAPEDICULAR)
+    answer = plan(prepared(), request)
+    [refused] = answer.certificates
+    assert not answer.trajectories
+    assert refused.status is Status.INFEASIBLE
+    assert refused.upper_bound_mm is not None
+    assert refused.upper_bound_mm < 0.0
+    assert refused.blocked_by == ("derived_root_S1_left",)
 
 
 def test_a_screw_below_s1_has_a_gate_around_itself() -> None:
