@@ -34,10 +34,11 @@ def test_every_structure_is_drawn_and_can_be_hidden(case: Page) -> None:
     assert case.evaluate(shown)
 
 
-def test_a_click_on_a_screw_offers_it_as_target(case: Page) -> None:
+def test_a_click_offers_the_screw_and_the_level_behind_it_as_targets(case: Page) -> None:
     screw = "s.opened.screws.findIndex(t => t.structure === 'screw_L3_L')"
     at = handle(case, f"opened.screws[{state(case, screw)}].head_mm")
     case.mouse.click(at["x"], at["y"])
+    expect(case.get_by_role("button", name="Aim at the anterior third of L3")).to_be_visible()
     case.get_by_role("button", name="Aim at the bone beside the tip of screw_L3_L").click()
     assert state(case, "s.target") == {"type": "screw_tip", "screw": "screw_L3_L"}
     glow = "trocar.scene.bodies.get('screw_L3_L').material.emissive.getHex()"
