@@ -58,6 +58,7 @@ def serve(channel: Connection, memory_bytes: int) -> None:
             # What was said to a job that had ended already is not for the next one.
             if isinstance(job, Job):
                 channel.send_bytes(_answer(job, channel))
+                _give_memory_back()
 
 
 def die_with_parent() -> None:
@@ -73,6 +74,13 @@ def _answer(job: Job, channel: Connection) -> bytes:
         return framed(Refused(problem_of(error)))
     except Exception as error:  # noqa: BLE001  the process's own edge: told to the service
         return framed(Fault(trace_of(error)))
+
+
+def _give_memory_back() -> None:
+    """Return freed pages to the machine: else a worker's heap grows with the holes in it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:  # the GNU library's own
+        trim(0)
 
 
 def _limit_memory(memory_bytes: int) -> None:
