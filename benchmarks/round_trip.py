@@ -2,6 +2,7 @@
 
     python -m benchmarks.round_trip [CASE] [--target anterior_body:L3] [--needle 15G-bevel-150 ...]
                                     [--spacing 0.5,0.5,1] [--error 0.5] [--over]
+                                    [--only NAME ...]
 
 The metal is one mask, which the import splits again. With --over the metal is cut out of the bone,
 as in a single label map. The imported case states an error, by which every limit is wider; so that
@@ -18,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import nibabel
 import numpy as np
@@ -36,9 +38,11 @@ from planner.needles.catalogue import DEFAULT_NEEDLES
 from planner.needles.path import Line
 from planner.planning import evaluate, plan_with_proof
 from planner.prepared import PreparedCase
-from planner.proof import ClassProof
+from planner.proof import Proof
 from planner.request import EvaluationRequest, PlanRequest
-from planner.result import Plan, Status
+from planner.result import Plan
+
+Ends: TypeAlias = Float[np.ndarray, "2 3"]  # skin entry and tip, patient LPS, mm
 
 
 def imported(
@@ -84,14 +88,14 @@ class Compared:
 
     Attributes:
         name: Approach, side and needle.
-        ended: How its search ended, in both.
+        ended: The statements of its certificates.
         best_mm: Its best margins; None where no path ends in the target.
         elsewhere_mm: The margin of each case's best path, measured in the other case.
         moved_mm: How far skin entry and tip of the best path lie from each other in the two.
     """
 
     name: str
-    ended: tuple[Status, Status]
+    ended: tuple[str, str]
     best_mm: tuple[float | None, float | None]
     elsewhere_mm: tuple[float | None, float | None]
     moved_mm: tuple[float, float] | None
@@ -130,37 +134,45 @@ def compared(
     """
     cases = PreparedCase(before), PreparedCase(after)
     (plan, proof), (again, proof_again) = (plan_with_proof(case, request) for case in cases)
-    now = {(c.approach, c.side, c.needle): c for c in proof_again.classes}
+    first, second = (_best_paths(one) for one in (proof, proof_again))
 
     def rows() -> Iterator[Compared]:
-        for was in proof.classes:
-            there = now[was.approach, was.side, was.needle]
+        for was, now in zip(plan.certificates, again.certificates, strict=True):
+            name = f"{was.approach} {was.side} {was.needle}"
+            mine, theirs = first.get(name), second.get(name)
             yield Compared(
-                name=f"{was.approach} {was.side} {was.needle}", ended=(was.status, there.status),
-                best_mm=(was.best_margin_mm, there.best_margin_mm),
-                elsewhere_mm=(_margin(cases[1], was, request), _margin(cases[0], there, request)),
-                moved_mm=_moved(was, there),
+                name=name, ended=(was.statement, now.statement),
+                best_mm=(was.best_margin_mm, now.best_margin_mm),
+                elsewhere_mm=(
+                    None if mine is None else _margin(cases[1], mine, was.needle, request),
+                    None if theirs is None else _margin(cases[0], theirs, was.needle, request),
+                ),
+                moved_mm=_moved(mine, theirs),
             )  # fmt: skip
 
     return plan, again, tuple(rows())
 
 
-def _margin(case: PreparedCase, one: ClassProof, request: PlanRequest) -> float | None:
-    """Return what the best path of a class has in another case, mm."""
-    if one.best_path is None:
-        return None
-    entry, tip = one.best_path
-    path = (Line(start_mm=entry, end_mm=tip),)
+def _best_paths(proof: Proof) -> dict[str, Ends]:
+    """Return skin entry and tip of the best path of each class that has one."""
+    paths = ((f"{c.approach} {c.side} {c.needle}", c.best_path) for c in proof.classes)
+    return {name: path for name, path in paths if path is not None}
+
+
+def _margin(case: PreparedCase, ends: Ends, needle: str, request: PlanRequest) -> float:
+    """Return what a path has in a case, mm."""
+    entry, tip = ends
     asked = EvaluationRequest(
-        path=path, needle=one.needle, target=request.target, policy=request.policy
-    )
+        path=(Line(start_mm=entry, end_mm=tip),), needle=needle, target=request.target,
+        policy=request.policy,
+    )  # fmt: skip
     return evaluate(case, asked).margin_mm
 
 
-def _moved(was: ClassProof, now: ClassProof) -> tuple[float, float] | None:
-    if was.best_path is None or now.best_path is None:
+def _moved(was: Ends | None, now: Ends | None) -> tuple[float, float] | None:
+    if was is None or now is None:
         return None
-    entry, tip = np.linalg.norm(now.best_path - was.best_path, axis=1)
+    entry, tip = np.linalg.norm(now - was, axis=1)
     return float(entry), float(tip)
 
 
@@ -173,9 +185,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--spacing", default="0.5,0.5,1")
     parser.add_argument("--error", type=float, default=0.5)
     parser.add_argument("--over", action="store_true")
+    parser.add_argument("--only", nargs="*", help="names of the structures to keep; all by default")
     asked = parser.parse_args(argv)
     a, b, c = (float(edge) for edge in asked.spacing.split(","))
     case = load_case(asked.case or sample_case("lumbar-fracture"))
+    if asked.only:
+        kept = tuple(s for s in case.structures if s.name in asked.only)
+        case = replace(case, structures=kept)
     start = time.perf_counter()
     again = imported(case, (a, b, c), asked.error, over=asked.over)
     print(f"- voxels {asked.spacing} mm; imported in {time.perf_counter() - start:.0f} s")
@@ -191,21 +207,23 @@ def main(argv: list[str]) -> int:
 def _told(before: Plan, after: Plan, rows: tuple[Compared, ...], voxel_mm: float) -> int:
     """Print the comparison; return the exit status."""
     columns = (
-        "class", "ended", "best margin", "imported", "its path there", "and back", "off",
+        "class", "best margin", "imported", "its path there", "and back", "off",
         "entry moved", "tip moved",
     )  # fmt: skip
     print(f"\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for one in rows:
-        ended = " / ".join(dict.fromkeys(one.ended))
         figures = (*one.best_mm, *one.elsewhere_mm, one.off_mm, *(one.moved_mm or (None, None)))
         cells = ("-" if f is None else f"{f:.2f}" for f in figures)
-        print(f"| {one.name} | {ended} | {' | '.join(cells)} |")
+        print(f"| {one.name} | {' | '.join(cells)} |")
     for plan, name in ((before, "before"), (after, "imported")):
         for t in plan.trajectories[:3]:
             ends = f"{_rounded(t.path[0].start_mm)} to {_rounded(t.path[-1].end_mm)}"
             way = f"{t.approach} {t.side} {t.needle}"
             print(f"- {name} {t.rank}: {way}, margin {t.margin_mm:.2f}, {ends}")
     apart = [one.name for one in rows if not one.is_alike]
+    for one in rows:
+        if not one.is_alike:
+            print(f"- {one.name}: before: {one.ended[0]} Imported: {one.ended[1]}")
     off_mm = max((one.off_mm for one in rows), default=0.0)
     print(f"- {len(rows)} classes; safe in one case only: {', '.join(apart) or 'none'}")
     print(f"- margins differ by {off_mm:.2f} mm at most; a voxel's longest edge is {voxel_mm:g} mm")

@@ -11,7 +11,7 @@ from exchange.labels import KINDS, LabelTable, Role, Use
 from exchange.metal import split
 from exchange.segments import Model, Scan, Segment
 from exchange.surface import surface_of
-from exchange.voxels import coarser, filled, united
+from exchange.voxels import coarser, filled, touching, united
 from geometry.mesh import MeshError, TriangleMesh, merged
 from geometry.mesh_check import check_and_repair
 from geometry.mesh_files import RawMesh
@@ -136,6 +136,8 @@ def _structures(scan: Scan, roles: dict[str, Role], notes: list[str]) -> list[St
             name = _plain(role.name)
             said.setdefault(name, (role, role.kind))
             grouped.setdefault(name, []).append(part)
+    kinds = {name: kind for name, (_, kind) in said.items()}
+    notes += _lucencies_returned(grouped, kinds)
     found = []
     for name, parts in grouped.items():
         role, kind = said[name]
@@ -144,6 +146,31 @@ def _structures(scan: Scan, roles: dict[str, Role], notes: list[str]) -> list[St
             notes.append(f"{name} reaches the edge of the scan, where it is cut off")
         found.append(Structure(name=name, kind=kind, mesh=mesh, level=role.level, side=role.side))
     return found
+
+
+def _lucencies_returned(
+    grouped: dict[str, list[Segment | Model]], kinds: dict[str, Kind]
+) -> list[str]:
+    """Give the voxels of each halo to the bone round it as well, and say so.
+
+    A voxel of a label map has one label, so a lucency that is drawn has been cut out of its bone;
+    the pedicle's outline is that of the bone with what was resorbed in it.
+    """
+    bones = {name: list(parts) for name, parts in grouped.items() if kinds[name] in BONES}
+    notes = []
+    for name, parts in grouped.items():
+        if kinds[name] is not Kind.HALO:
+            continue
+        for halo in (part for part in parts if isinstance(part, Segment)):
+            contact = {
+                bone: sum(touching(s, halo) for s in segments if isinstance(s, Segment))
+                for bone, segments in bones.items()
+            }
+            most = max(contact, key=contact.__getitem__, default="")
+            if contact.get(most):
+                grouped[most].append(halo)
+                notes.append(f"{name} counts as part of {most} too, out of which it was drawn")
+    return notes
 
 
 def _surface(name: str, kind: Kind, parts: list[Segment | Model]) -> tuple[TriangleMesh, bool]:

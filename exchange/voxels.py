@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_dilation, binary_fill_holes
 
 from exchange.segments import Segment, moved_to
 from geometry.arrays import Point
@@ -27,6 +27,17 @@ def united(segments: list[Segment]) -> list[Segment]:
         else:
             kept.append(segment)
     return kept
+
+
+def touching(one: Segment, other: Segment) -> int:
+    """Return how many voxels of a segment touch another of the same grid; 0 in another grid."""
+    offset = _offset(one, other)
+    if offset is None:
+        return 0
+    around = binary_dilation(np.pad(other.voxels, 1))
+    where = np.argwhere(around) + offset.astype(int) - 1
+    there = where[((where >= 0) & (where < one.voxels.shape)).all(axis=1)]
+    return int(one.voxels[tuple(there.T)].sum())
 
 
 def _offset(one: Segment, other: Segment) -> Point | None:

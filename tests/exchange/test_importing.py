@@ -146,6 +146,24 @@ def test_metal_between_two_bodies_is_a_cage_and_specks_are_told(tmp_path: Path) 
     assert any("no segmentation error was stated: 0.4 mm" in note for note in found.notes)
 
 
+def test_a_lucency_that_was_cut_out_of_a_bone_is_part_of_it_too(tmp_path: Path) -> None:
+    axes = np.eye(3)
+    groups = {
+        "vertebrae_L4": [box(np.array([0.0, 0.0, 20.0]), np.array([44.0, 34.0, 28.0]), axes)],
+        "vertebrae_L5": [box(np.array([0.0, 0.0, -20.0]), np.array([44.0, 34.0, 28.0]), axes)],
+        "halo L4 left": [cylinder(np.array([10.0, -9.0, 20.0]), np.array([10.0, 25.0, 20.0]), 9.0)],
+    }
+    scan = _scan(label_map(groups, (0.8, 0.8, 0.8)))
+    found = import_case(scan, Stated(labels=NO_TABLE), tmp_path)
+    above, below = (found.case.structure(level).mesh.volume_mm3 for level in ("L4", "L5"))
+    [halo] = found.case.of_kind(Kind.HALO)
+    outside = 0.25 * np.pi * 9.0**2 * 8.0
+    assert below == pytest.approx(44.0 * 34.0 * 28.0, rel=0.02)
+    assert above == pytest.approx(below + outside, rel=0.01)
+    assert halo.mesh.volume_mm3 > outside
+    assert any("counts as part of L4 too" in note for note in found.notes)
+
+
 def test_unknown_labels_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     scan = _scan(_blocks(metal=False))
     strange = tuple(
