@@ -164,8 +164,9 @@ def _measured_class(
     if safe and not known:
         safe += _alternatives(question, search, safe)
     found = MeasuredClass(search=search, best=best, candidates=tuple(safe))
-    sides = both_sides(question, search)
-    if sides is None or found.proved_out or any(c.second is not None for c in known):
+    settled = found.proved_out or any(c.second is not None for c in known)
+    sides = None if settled else both_sides(question, search)
+    if sides is None:
         return found
     pair = _turned(question, search, sides)
     return replace(found, candidates=(*safe, *pair), one_sided=not pair)
