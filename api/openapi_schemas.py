@@ -12,7 +12,7 @@ _POINT = {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}
 _CASE = {
     "type": "object",
     "description": "case.json, with inline geometry or primitives",
-    "required": ["schema", "name", "coordinate_system", "units", "structures"],
+    "required": ["schema", "coordinate_system", "units", "structures"],
     "properties": {
         "schema": {"const": "trocar/case/1"},
         "name": STRING,

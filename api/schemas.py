@@ -161,7 +161,7 @@ class PointDocument(Document):
 
     type: Literal["point"]
     position_mm: Position
-    tolerance_mm: Annotated[float, Field(strict=True, gt=0.0, le=50.0)] = 2.0
+    tolerance_mm: Annotated[float, Field(strict=True, ge=0.01, le=50.0)] = 2.0
 
     def spec(self) -> FreePoint:
         """Return the target."""
@@ -266,6 +266,11 @@ class PlanRequestDocument(PlanningOptions):
         }
 
 
+def _require_length(piece: "LineDocument | ArcDocument") -> None:
+    if math.dist(piece.start_mm, piece.end_mm) < _JOIN_TOLERANCE_MM:
+        raise PydanticCustomError("no-length", "start_mm and end_mm are the same point")
+
+
 class LineDocument(Document):
     """A straight piece of a path."""
 
@@ -275,8 +280,7 @@ class LineDocument(Document):
 
     @model_validator(mode="after")
     def _has_length(self) -> "LineDocument":
-        if math.dist(self.start_mm, self.end_mm) < _JOIN_TOLERANCE_MM:
-            raise PydanticCustomError("no-length", "start_mm and end_mm are the same point")
+        _require_length(self)
         return self
 
     def segment(self) -> Segment:
@@ -291,11 +295,12 @@ class ArcDocument(Document):
     start_mm: Position
     end_mm: Position
     centre_mm: Position
-    radius_mm: Annotated[float, Field(strict=True, gt=0.0, le=1000.0)]
-    angle_deg: Annotated[float, Field(strict=True, gt=0.0, lt=180.0)]
+    radius_mm: Annotated[float, Field(strict=True, ge=1.0, le=1000.0)]
+    angle_deg: Annotated[float, Field(strict=True, ge=0.1, lt=180.0)]
 
     @model_validator(mode="after")
     def _closes(self) -> "ArcDocument":
+        _require_length(self)
         radii = [math.dist(end, self.centre_mm) for end in (self.start_mm, self.end_mm)]
         chord = 2.0 * self.radius_mm * math.sin(math.radians(self.angle_deg) / 2.0)
         off = max(
