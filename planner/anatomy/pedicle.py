@@ -32,14 +32,15 @@ SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e 
 SOLID = 0.86  # share of its convex outline that a whole isthmus fills
 LEAN_RAD = 0.3  # from the adult mean of the convergence; studies differ by 0.1
 UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
-SLIDE_MM = 1.7  # how far apart sections are compared
+SLIDE_MM = 3.4  # how far each way sections are compared: about as far as a neck stays narrow
+PULLED_MM = 1.7  # from an end of where isthmuses usually lie, within which it places them
 SWING_MM = 1.2  # how far a tilt moves the outline of a section, about
 MOST_TILT = 0.4
 SPILL = 0.25  # excess of the log of the area at which a section weighs 1/e in the fit
 STEPS = 30
 SETTLED = 1e-7
 FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
-LEAST_CUTS = 16  # of 19; ten unknowns are fitted
+LEAST_CUTS = 23  # of 29, so that one end may be missing; ten unknowns are fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,7 +145,7 @@ def _stray(box: BodyBox, points: Points) -> Float[np.ndarray, " n"]:
 
 def is_placed_by_wall(box: BodyBox, centre: Point) -> bool:
     """Tell whether an isthmus lies at an end of where they usually lie, which then placed it."""
-    ends = centre + SLIDE_MM * np.array([[-1.0], [1.0]]) * box.axes[1]
+    ends = centre + PULLED_MM * np.array([[-1.0], [1.0]]) * box.axes[1]
     return bool(_stray(box, ends).any())
 
 
@@ -167,12 +168,12 @@ def _cuts(bone: Slicer, origins: Points, axes: Points | Vector, up: Vector) -> C
 
 # where sections are compared: along the axis, tilted laterally, tilted cranially
 _DESIGN = np.array(
-    [(0, 0, 0)]
-    + [tuple(s * e) for e in np.eye(3, dtype=int) for s in (-1, 1)]
-    + [(s, r, 0) for s in (-1, 1) for r in (-1, 1)]
-    + [(s, 0, r) for s in (-1, 1) for r in (-1, 1)]
-    + [(0, s, r) for s in (-1, 1) for r in (-1, 1)],
-    dtype=np.float64,
+    [
+        (slide, *tilt)
+        for slide in (-1.0, -0.5, 0.0, 0.5, 1.0)
+        for tilt in ((0.0, 0.0), (-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))
+    ]
+    + [(0.0, lateral, cranial) for lateral in (-1.0, 1.0) for cranial in (-1.0, 1.0)]
 )
 _SQUARES = [(i, j) for i in range(3) for j in range(i, 3)]
 _BASIS = np.column_stack(
@@ -204,8 +205,9 @@ def _downhill(
 ) -> Float[np.ndarray, "3"] | None:
     """Return how far to slide (mm) and tilt (radians) to where the area is least.
 
-    Sections are compared as far apart as the bone of a small pedicle goes, because noise of the
-    surface moves the lowest point of a narrow parabola by millimetres.
+    Sections are compared all along the neck, because noise of the surface moves the lowest point
+    of a narrow parabola by millimetres. Where a neck is as thin for long, what is added for lying
+    too far forward or back settles where in it the isthmus is.
     """
     tilt = min(SWING_MM / radius_mm, MOST_TILT)
     scale = np.array([SLIDE_MM, tilt, tilt])
