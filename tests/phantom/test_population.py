@@ -84,4 +84,4 @@ def test_real_vertebrae_are_adult_and_nearly_symmetric(shared_cases: Path, bundl
         assert isinstance(one, Measured)
         apart = side_difference_mm(one.anatomy)
         assert apart is not None
-        assert apart < 1.0
+        assert apart < 0.5

@@ -191,7 +191,7 @@ def test_coarse_and_dense_meshes_are_read_alike(name: str, triangles: int) -> No
         assert_not_wrong(claimed(found, side), intact("L2").pedicles[side])
 
 
-@pytest.mark.parametrize("level", ["T2", "T6", "L1"])
+@pytest.mark.parametrize("level", ["T6", "L1", "L5"])
 def test_noise_of_three_tenths_hardly_moves_a_drawn_isthmus(level: str) -> None:
     drawn = bone(level, shape_of(level).distance)
     found = vertebra_anatomy(replace(drawn, mesh=noisy(drawn.mesh, seed=0)))
