@@ -54,6 +54,10 @@ ALONG = Asked(
     case=LUMBAR, target=ScrewHalo(screw="screw_L3_L"), needles=(THIN,), sides=LEFT,
     approaches=(Approach.TRANSPEDICULAR, Approach.ALONG_SCREW),
 )  # fmt: skip
+BESIDE_THEN_ALONG = Asked(
+    case=LUMBAR, target=ScrewHalo(screw="screw_L2_R"), needles=(THIN,), sides=RIGHT,
+    approaches=(Approach.ALONG_SCREW,),
+)  # fmt: skip
 BEST: Mapping[str, tuple[Asked, str]] = {
     "K1": (ALONG, "along_screw"),
     "K2": (
@@ -237,9 +241,9 @@ def _bone_above_and_below(question: Question, found: Trajectory) -> tuple[bool, 
 def test_a_way_along_a_screw_enters_lateral_of_its_pedicle_and_cranial_of_the_screw(
     cases: dict[str, PreparedCase], plans: dict[Asked, Plan]
 ) -> None:
-    [best] = _plan(cases, plans, ALONG).trajectories
-    question = _question(cases, ALONG)
-    pedicle, screw = question.pedicle(Side.LEFT), question.prepared.screw("screw_L3_L", field="")
+    [best] = _plan(cases, plans, BESIDE_THEN_ALONG).trajectories
+    question = _question(cases, BESIDE_THEN_ALONG)
+    pedicle, screw = question.pedicle(Side.RIGHT), question.prepared.screw("screw_L2_R", field="")
     assert isinstance(pedicle, Pedicle)
     assert best.entry_bone_mm is not None
     entry, head = pedicle.in_plane(best.entry_bone_mm), pedicle.in_plane(screw.head_mm)
