@@ -202,10 +202,12 @@ def test_asking_for_more_distance_never_raises_a_tolerance(
     stricter = replace(lumbar, policy=policy_with({kind: (rule.hard_mm + 0.5, 5.0)}))
     lowered = 0
     for path in lumbar_paths:
-        before, after = proved(lumbar, path), proved(stricter, path)
-        assert after.entry_mm <= before.entry_mm
-        assert after.angle_rad <= before.angle_rad
-        assert after.together.entry_mm <= before.together.entry_mm
+        before = proved(lumbar, path)
+        after = tolerance(stricter, path, NEEDLE, measured(stricter, path))
+        if after is not None:  # a path that breaks the stricter limit has none
+            assert after.entry_mm <= before.entry_mm
+            assert after.angle_rad <= before.angle_rad
+            assert after.together.entry_mm <= before.together.entry_mm
         lowered += after != before
     assert lowered > 0 or kind is Kind.CANAL, "another structure limits these paths"
 
