@@ -33,7 +33,10 @@ def schema(served: str) -> OpenApiSchema:
 
 def _can_be_got_wrong(operation: dict[str, Any]) -> bool:
     """Tell whether there is more to an operation than words in its address."""
-    told = [set(one["schema"]) - {"type", "title", "examples"} for one in operation.get("parameters", [])]
+    told = [
+        set(one["schema"]) - {"type", "title", "examples"}
+        for one in operation.get("parameters", [])
+    ]
     return "requestBody" in operation or any(told)
 
 
