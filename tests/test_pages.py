@@ -75,7 +75,7 @@ def process() -> Iterator[Executor]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """Run one real service for all pages."""
-    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
