@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
+from tests.checking import start_anew
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -22,7 +24,13 @@ def _checked_modules() -> list[str]:
     ]
 
 
-install_import_hook(_checked_modules(), "beartype.beartype")
+install_import_hook(_checked_modules(), "tests.checking.beartyped")
+
+
+def pytest_runtest_setup() -> None:
+    """Check the first calls of this test too."""
+    start_anew()
+
 
 SHARED_CASES = ROOT.parent / "shared" / "cases"
 

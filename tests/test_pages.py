@@ -58,7 +58,8 @@ class Stand:
 
 
 @pytest.fixture
-def stand(tmp_path: Path, served: str, process: Executor) -> Stand:
+def stand(tmp_path: Path, served: str, process: Executor, monkeypatch: pytest.MonkeyPatch) -> Stand:
+    monkeypatch.chdir(tmp_path)  # nothing that a page's block writes may land in the work tree
     (tmp_path / "sample_cases").symlink_to(ROOT / "sample_cases")
     for name in ("case.json", "meshes"):
         (tmp_path / name).symlink_to(SAMPLE / name)
