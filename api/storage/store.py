@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from api.problems import DigestMismatchError, MissingBlobsError, UnknownIdError
@@ -325,7 +326,7 @@ def _stored_case(row: Row[Any]) -> StoredCase:
         case_id=row.case_id,
         owner=row.owner,
         created=row.created,
-        description=json.loads(row.description),
+        description=from_json(row.description),
     )
 
 
