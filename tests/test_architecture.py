@@ -63,6 +63,8 @@ def test_every_package_is_built_checked_and_layered() -> None:
     assert sorted(tool["importlinter"]["root_packages"]) == PACKAGES
     assert sorted(tool["ruff"]["lint"]["isort"]["known-first-party"]) == PACKAGES
     assert sorted(tool["coverage"]["run"]["source"]) == PACKAGES
+    sent = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{package}/" for package in PACKAGES} <= set(sent), "not sent to the image's build"
 
 
 def test_imports_keep_to_the_layers() -> None:
