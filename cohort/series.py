@@ -11,15 +11,15 @@ from phantom.patients import Story
 PUBLISHED: tuple[Story, ...] = (
     # Thoracic: 16 loose screws, 8 fractures within, 8 junctional.
     Story(levels="T4-T6", loose="T4L T4R"),
-    Story(levels="T5-T7", bare="T6", loose="T5L", within="T6"),
+    Story(levels="T5-T7", bare="T6", loose="T5L", within="T6", bent=True),
     Story(levels="T6-T8", loose="T7L T7R", junctional="T6"),
     Story(levels="T7-T9", bare="T8", loose="T9R", within="T8", operated="T8:lamina_removed"),
     Story(levels="T8-T10", loose="T9L", junctional="T8"),
     Story(levels="T9-T11", bare="T10", within="T10", operated="T10:facets_removed"),
     Story(levels="T10-T12", loose="T11R", junctional="T10"),
     Story(levels="T2-T4", junctional="T2"),
-    Story(levels="T11-L1", bare="T12", loose="T11L T11R", within="T12"),
-    Story(levels="T6-T11", loose="T7L T11R", within="T9", junctional="T6"),
+    Story(levels="T11-L1", bare="T12", loose="T11L T11R", within="T12", bent=True),
+    Story(levels="T6-T11", loose="T7L T11R", within="T9", junctional="T6", bent=True),
     Story(levels="T8-L1", bare="T10", loose="T8R", within="T10 T11", curved=True),
     Story(levels="T1-T3", loose="T1L"),
     Story(levels="T9-T12", loose="T10L", within="T11", junctional="T9", curved=True),
@@ -27,7 +27,7 @@ PUBLISHED: tuple[Story, ...] = (
     Story(levels="T5-T7", loose="T6L", junctional="T5", operated="T6:lamina_removed"),
     # Lumbar and pelvic: 10 loose screws, 7 cages, 4 fractures within, 3 junctional; 13 loose
     # screws in S1, 3 in an ilium.
-    Story(levels="L1-L3", bare="L2", loose="L1L", within="L2"),
+    Story(levels="L1-L3", bare="L2", loose="L1L", within="L2", bent=True),
     Story(levels="L2-L4", within="L3", operated="L3:lamina_removed"),
     Story(levels="L1-L3", loose="L2L L2R", junctional="L1"),
     Story(levels="L2-L4", junctional="L2", cages="L3"),

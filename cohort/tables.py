@@ -12,6 +12,7 @@ _TARGETS = pa.schema(
         *((name, pa.string()) for name in ("spine", "sex")),
         *((name, pa.float64()) for name in ("scale", "pedicle_width")),
         ("scoliotic", pa.bool_()),
+        ("kyphosis_deg", pa.float64()),
         *(
             (name, pa.string())
             for name in ("target", "level", "region", "failure", "way", "outcome", "explanation")

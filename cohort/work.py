@@ -69,6 +69,7 @@ def _body(patient: Patient, case: Case) -> dict[str, Any]:
         "screws": len(recipe.screws),
         "operated": patient.story.operated,
         "scoliotic": patient.story.curved,
+        "kyphosis_deg": _number(math.degrees(sum(dict(recipe.deformity.forward).values()))),
         "case_digest": case.digest,
     }
 

@@ -2,10 +2,11 @@
 
 A story says what was instrumented and what failed; who it happened to is drawn by a seed: sex and
 stature (DOMAIN 4: factors 0.9 to 1.1), the width of the pedicles on top of it, how much height a
-broken body has lost, how wide a lucency is. The same story and seed give the same recipe.
+broken body has lost and the spine is bent forward, how wide a lucency is. The same story and seed
+give the same recipe.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,8 @@ HEIGHT_LOSS = (0.15, 0.5)
 HALO_MM = ((0.6, 1.5), (1.6, 3.0))  # at mid-shaft and at the ends
 CAGE_DEPTH_MM = (1.5, 4.0)
 SCOLIOSIS_DEG = (3.0, 6.0)  # from one level to the next, and half as much of rotation
+KYPHOSIS_DEG = (2.0, 4.0)  # on top of the usual, from one level to the next
+JUNCTIONAL_DEG = (5.0, 15.0)  # between a broken body above a construct and the one below it
 RESOLUTION_MM = 1.8
 TRIES = 40
 _SIDES = {"L": Side.LEFT, "R": Side.RIGHT}
@@ -44,6 +47,7 @@ class Story:
         operated: Levels and what was taken there, such as ``T10:lamina_removed``.
         ilium: There are iliac screws.
         curved: The spine is scoliotic.
+        bent: The spine is bent forward along its whole length.
     """
 
     levels: str
@@ -55,6 +59,7 @@ class Story:
     operated: str = ""
     ilium: bool = False
     curved: bool = False
+    bent: bool = False
 
     @property
     def loose_screws(self) -> tuple[tuple[str, Side], ...]:
@@ -117,7 +122,7 @@ def draw_patient(story: Story, *, name: str, seed: int) -> Patient:
 def _drawn(story: Story, name: str, sex: str, rng: np.random.Generator) -> Recipe:
     mean, deviation = STATURE[sex]
     operated = (word.split(":") for word in story.operated.split())
-    return Recipe(
+    recipe = Recipe(
         name=name,
         title=f"{name} (synthetic)",
         levels=story.spine_levels,
@@ -138,10 +143,11 @@ def _drawn(story: Story, name: str, sex: str, rng: np.random.Generator) -> Recip
         pelvis=story.levels.endswith(S1),
         scale=_within(rng.normal(mean, deviation), SCALE_RANGE),
         pedicle_width=_within(rng.normal(1.0, PEDICLE_SD), PEDICLE_RANGE),
-        deformity=_deformity(rng) if story.curved else STRAIGHT,
+        deformity=_scoliosis(rng) if story.curved else STRAIGHT,
         seed=int(rng.integers(1, 2**31)),
         resolution_mm=RESOLUTION_MM,
     )
+    return replace(recipe, deformity=replace(recipe.deformity, forward=_kyphosis(story, rng)))
 
 
 def _screws(story: Story, rng: np.random.Generator) -> tuple[Placement, ...]:
@@ -159,7 +165,13 @@ def _within(value: float, limits: tuple[float, float]) -> float:
     return round(min(max(value, limits[0]), limits[1]), 3)
 
 
-def _deformity(rng: np.random.Generator) -> Deformity:
+def _scoliosis(rng: np.random.Generator) -> Deformity:
     side = 1.0 if rng.random() < 0.5 else -1.0
     sideways = side * float(np.radians(rng.uniform(*SCOLIOSIS_DEG)))
     return Deformity(sideways=sideways, about=0.5 * sideways)
+
+
+def _kyphosis(story: Story, rng: np.random.Generator) -> tuple[tuple[str, float], ...]:
+    ranges = dict.fromkeys(story.spine_levels[:-1] if story.bent else (), KYPHOSIS_DEG)
+    ranges |= dict.fromkeys(story.junctional.split(), JUNCTIONAL_DEG)
+    return tuple((level, float(np.radians(rng.uniform(*deg)))) for level, deg in ranges.items())

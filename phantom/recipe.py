@@ -17,16 +17,15 @@ from phantom.pelvis import ILIUM, S1, Pelvis, pelvic_meshes, pelvic_screw, pelvi
 from phantom.spine import (
     STRAIGHT,
     Deformity,
-    PlacedVertebra,
     Spine,
     bone_meshes,
     dural_sac,
     spine,
-    vertebral_frame,
-    vessels,
 )
 from phantom.thorax import pleura_mesh, rib_course, rib_mesh
-from phantom.torso import pedicle_entry, skin_mesh
+from phantom.torso import skin_mesh
+from phantom.truth import screw_truth, vertebra_truth
+from phantom.vessels import vessels
 from planner.case import Case, Kind, PatientPosition, Side, Structure
 from planner.case_io.digest import case_digest
 from planner.case_io.grid import on_grid
@@ -316,7 +315,7 @@ def _hardware(
             name = placement.name.replace("screw", "halo")
             found.append(_structure(name, Kind.HALO, halo, level=level, side=side))
     for side in Side:
-        row = [screw for screw in screws.values() if screw.side is side and screw.level != ILIUM]
+        row = [screw for screw in screws.values() if screw.side is side]
         if len(row) > 1:
             rod = rod_mesh(rod_line(row))
             found.append(_structure(f"rod_{LETTER[side]}", Kind.ROD, rod, side=side))
@@ -330,7 +329,7 @@ def _soft_parts(
     below = [] if pelvis is None else pelvis.canal()
     heads = [s.head - HEAD_MM * s.axis for p, s in screws.items() if p.pelvic]
     found = [_structure("dural_sac", Kind.CANAL, dural_sac(column, below))]
-    lines = vessels(column)
+    lines = vessels(column, pelvis)
     found.extend(_thorax(column, list(lines.values()), seed=seed))
     for name, line in lines.items():
         found.append(_structure(name, Kind.VESSEL, tube(line, segments=32)))
@@ -354,45 +353,18 @@ def _thorax(column: Spine, between: list[Course], *, seed: int) -> list[Structur
     return found
 
 
-def _listed(values: np.ndarray) -> list[float]:
-    return [round(float(value), 6) for value in values]
-
-
 def _truth(recipe: Recipe, column: Spine, screws: dict[Placement, Screw]) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
         "scale": recipe.scale,
-        "vertebrae": [_vertebra_truth(vertebra) for vertebra in column.vertebrae],
+        "vertebrae": [vertebra_truth(vertebra) for vertebra in column.vertebrae],
         "screws": [
             {
                 "name": placement.name,
-                "level": screw.level,
-                "side": screw.side.value,
-                "head_mm": _listed(screw.head),
-                "tip_mm": _listed(screw.tip),
-                "diameter_mm": screw.diameter_mm,
+                **screw_truth(screw),
                 "halo_mm": list(placement.halo_mm) if placement.halo_mm else None,
             }
             for placement, screw in screws.items()
         ],
-    }
-
-
-def _vertebra_truth(vertebra: PlacedVertebra) -> dict[str, Any]:
-    frame = vertebral_frame(vertebra)
-    pedicles = {}
-    for side, pedicle in vertebra.shape.pedicles.items():
-        pedicles[side.value] = {
-            "centre_mm": _listed(vertebra.pose.points(pedicle.centre)),
-            "axis": _listed(vertebra.pose.vectors(pedicle.axis)),
-            "width_mm": round(pedicle.width_mm, 6),
-            "height_mm": round(pedicle.height_mm, 6),
-            "entry_mm": _listed(pedicle_entry(vertebra, side)),
-        }
-    return {
-        "level": vertebra.level,
-        "origin_mm": _listed(frame.translation_mm),
-        "axes": [_listed(column) for column in frame.rotation.T],
-        "pedicles": pedicles,
     }

@@ -1,4 +1,4 @@
-"""A row of vertebrae along the sagittal curve, and what runs along it: sac, aorta, vena cava."""
+"""A row of vertebrae along the sagittal curve, and the dural sac in it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,10 +24,7 @@ from phantom.vertebra import (
 )
 
 FACET_GAP_MM = 0.9
-_LEFT = frozen([1.0, 0.0, 0.0])
-AORTA_RADIUS_MM = 11.0
-CAVA_RADIUS_MM = 10.0
-_VESSEL_GAP_MM = 4.0
+LEFT = frozen([1.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +58,19 @@ class Deformity:
     """A curve of the whole spine: how much each vertebra is turned on the next one down, rad.
 
     Attributes:
-        sideways: To the patient's right, as in scoliosis.
-        about: About the long axis, to the patient's left.
-        forward: Added kyphosis.
+        sideways: To the patient's right, as in scoliosis; at every level.
+        about: About the long axis, to the patient's left; at every level.
+        forward: Added kyphosis, level by level; none at those that are not named.
     """
 
     sideways: float = 0.0
     about: float = 0.0
-    forward: float = 0.0
+    forward: tuple[tuple[str, float], ...] = ()
+
+    def turn(self, level: str) -> Turn:
+        """Return how a vertebra is turned on the next one down."""
+        forward = dict(self.forward).get(level, 0.0)
+        return Turn.from_rotvec([forward, self.sideways, self.about])
 
 
 STRAIGHT = Deformity()
@@ -124,8 +126,7 @@ def spine(
         vertebra_shape(size, seed=seed, height_loss=height_loss.get(size.level, 0.0))
         for size in sizes
     ]
-    curve = Turn.from_rotvec([deformity.forward, deformity.sideways, deformity.about])
-    turns = {level: curve * _slight_turn(level, seed) for level in levels}
+    turns = {level: deformity.turn(level) * _slight_turn(level, seed) for level in levels}
     middle = len(levels) // 2
     start = RigidTransform(
         target=PATIENT,
@@ -237,7 +238,7 @@ def extended(points: Points, by_mm: float) -> Float[np.ndarray, "m 3"]:
 
 def _through(places: Points, radii: list[list[float]], by_mm: float, step_mm: float) -> Course:
     widths = np.array([radii[0], *radii, radii[-1]])
-    return course(extended(places, by_mm), widths, side=_LEFT, step_mm=step_mm)
+    return course(extended(places, by_mm), widths, side=LEFT, step_mm=step_mm)
 
 
 def dural_sac(column: Spine, below: Sequence[tuple[Point, list[float]]] = ()) -> TriangleMesh:
@@ -257,37 +258,3 @@ def dural_sac(column: Spine, below: Sequence[tuple[Point, list[float]]] = ()) ->
     places += [place for place, _ in below]
     radii += [radius for _, radius in below]
     return tube(_through(np.array(places), radii, 22.0, 3.0), segments=36)
-
-
-def vessels(column: Spine) -> dict[str, Course]:
-    """Return aorta and inferior vena cava, a few mm off the bodies.
-
-    The aorta lies left anterolateral down to T11 and in front from T12 to L4, where it ends; the
-    vena cava lies right in front from L1 down.
-    """
-    found: dict[str, Course] = {}
-    aortic = [v for v in column.vertebrae if v.level != "L5"]
-    caval = [v for v in column.vertebrae if v.level.startswith("L")]
-    if len(aortic) > 1:
-        places = [_beside(v, _aortic_angle(v), AORTA_RADIUS_MM) for v in aortic]
-        radii = [[AORTA_RADIUS_MM] * 2] * len(aortic)
-        found["aorta"] = _through(np.array(places), radii, 45.0, 5.0)
-    if len(caval) > 1:
-        places = [_beside(v, -0.75, CAVA_RADIUS_MM) for v in caval]
-        radii = [[1.1 * CAVA_RADIUS_MM, 0.9 * CAVA_RADIUS_MM]] * len(caval)
-        found["ivc"] = _through(np.array(places), radii, 45.0, 5.0)
-    return found
-
-
-def _aortic_angle(vertebra: PlacedVertebra) -> float:
-    """Return the aorta's bearing from straight ahead, rad, positive to the left."""
-    return 0.18 + 0.72 * (1.0 - vertebra.shape.size.lumbar_character)
-
-
-def _beside(vertebra: PlacedVertebra, bearing: float, radius_mm: float) -> Point:
-    """Return a vessel's centre in front of a body, at its gap from the bone."""
-    direction = np.array([np.sin(bearing), -np.cos(bearing), 0.0])
-    reach = np.linspace(10.0, 70.0, 241)
-    field = vertebra.shape.body.distance(reach[:, None] * direction)
-    first = int(np.argmax(field >= radius_mm + _VESSEL_GAP_MM))
-    return vertebra.pose.points(reach[first] * direction)

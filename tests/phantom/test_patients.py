@@ -7,15 +7,17 @@ import pytest
 
 from geometry.exact import MeshDistance
 from phantom.cages import Cage, CagePlacement, placed_cage
-from phantom.hardware import HEAD_MM
+from phantom.hardware import HEAD_MM, ROD_DIAMETER_MM, placed_screw, rod_line
 from phantom.ilium import ilium_mesh, ilium_shape
 from phantom.implicit import evaluated
+from phantom.loft import tube
 from phantom.operated import OPERATIONS
 from phantom.patients import Story, draw_patient
 from phantom.pelvis import ILIUM, S1, Pelvis, pelvic_screw, pelvis_below
 from phantom.recipe import skeleton
 from phantom.spine import STRAIGHT, Deformity, Spine, bone_meshes, spine
 from phantom.torso import skin_mesh
+from phantom.vessels import ILIAC_ARTERY_MM, ILIAC_VEIN_MM, vessels
 from planner.anatomy.ilium import IliumAnatomy, ilium_anatomy
 from planner.case import Kind, Side, Structure
 from planner.request import CageEnd
@@ -100,6 +102,69 @@ def test_a_deformity_turns_each_vertebra_on_the_next_by_its_angles() -> None:
         angle = np.arccos((np.trace(turn) - 1.0) / 2.0)
         steps = abs(LUMBAR.index(first.level) - 1)
         assert angle == pytest.approx(0.1 * steps, abs=1e-3)
+
+
+def test_a_kyphosis_bends_the_spine_forward_at_the_levels_named_and_nowhere_else() -> None:
+    bent = column(deformity=Deformity(forward=(("L4", 0.2),)))
+    forward = np.array([0.0, -1.0, 0.0])
+    turned = []
+    for first, second in zip(bent.vertebrae, column().vertebrae, strict=True):
+        up = np.array([0.0, 0.0, 1.0])
+        turned.append((first.pose.vectors(up) - second.pose.vectors(up)) @ forward)
+    # L4 is the middle one and stands still; what is below goes back as much as L4 bends forward.
+    assert turned[:2] == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert turned[2] < -0.15
+
+
+def test_a_junction_that_broke_and_a_bent_spine_are_drawn_bent_forward() -> None:
+    broken = draw_patient(Story(levels="L2-L3", junctional="L2"), name="x", seed=3).recipe
+    (junction,) = broken.deformity.forward
+    assert junction[0] == "L2"
+    assert np.radians(5.0) <= junction[1] <= np.radians(15.0)
+    bent = draw_patient(Story(levels="L2-L4", bare="L2 L3", bent=True), name="x", seed=3).recipe
+    assert [level for level, _ in bent.deformity.forward] == ["L2", "L3"]
+    assert all(np.radians(2.0) <= angle <= np.radians(4.0) for _, angle in bent.deformity.forward)
+
+
+def test_the_vessels_divide_above_a_pelvis_and_pass_in_front_of_it(pelvis: Pelvis) -> None:
+    found = vessels(column(), pelvis)
+    bones = [*(v.distance for v in column().vertebrae), pelvis.field(S1, Side.LEFT)]
+    bones += [pelvis.field(ILIUM, side) for side in Side]
+    skin = MeshDistance(skin_mesh(column(), [pelvis.pose.translation_mm]))
+    for name, line in found.items():
+        mesh = tube(line, segments=8)
+        assert mesh.is_closed
+        assert min(float(bone(mesh.vertices).min()) for bone in bones) > 1.0, name
+        assert max(float(skin.point(place)[0]) for place in line.points) < 0.0, name
+    for kind, trunk in (("artery", "aorta"), ("vein", "ivc")):
+        for letter, sign in (("L", 1.0), ("R", -1.0)):
+            branch = found[f"iliac_{kind}_{letter}"].points
+            assert np.linalg.norm(branch[0] - found[trunk].points[-1]) < 1e-6
+            assert sign * branch[-1, 0] > 40.0
+    apart = found["iliac_artery_R"].points[4:, None] - found["iliac_vein_L"].points[None, 4:]
+    assert np.linalg.norm(apart, axis=2).min() > ILIAC_ARTERY_MM + ILIAC_VEIN_MM
+
+
+@pytest.mark.parametrize("levels", [("L3", "L4"), ("T8", "T9")])
+def test_without_a_pelvis_the_great_vessels_run_on(levels: tuple[str, ...]) -> None:
+    row = spine(levels, seed=4, scale=1.0, height_loss={})
+    found = vessels(row, None)
+    assert set(found) == ({"aorta", "ivc"} if "L4" in levels else {"aorta"})
+    lowest = row.vertebrae[-1].pose.translation_mm[2]
+    assert all(line.points[:, 2].min() < lowest - 30.0 for line in found.values())
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_rod_goes_on_from_s1_to_the_iliac_screw_and_touches_no_bone(
+    pelvis: Pelvis, side: Side
+) -> None:
+    placed = [placed_screw(column().at(level), side, seed=4) for level in ("L4", "L5")]
+    placed += [pelvic_screw(pelvis, level, side) for level in (S1, ILIUM)]
+    line = rod_line(placed)
+    for screw in placed:
+        assert np.linalg.norm(line - screw.seat, axis=1).min() < 2.1
+    for bone in (pelvis.field(S1, side), pelvis.field(ILIUM, side)):
+        assert evaluated(bone, line).min() > 0.5 * ROD_DIAMETER_MM
 
 
 def test_pedicles_are_scaled_apart_from_the_rest() -> None:
