@@ -1,7 +1,6 @@
 """Candidates and alternatives of a bundled case: measured, safe, and worth their place."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +8,11 @@ import pytest
 from geometry.mesh import triangle_mesh
 from planner.candidates import same_way
 from planner.case import Case, Side, Structure
-from planner.case_io import load_case
 from planner.planning import plan
+from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, PlanRequest
 from planner.result import Plan, Status, Trajectory
 
-SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 REQUEST = PlanRequest(
     target=AnteriorBody(level="L3"), needles=("15G-bevel-150", "11G-120"), max_trajectories=30
 )
@@ -31,13 +29,8 @@ def _mirrored(case: Case) -> Case:
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
-    return load_case(SAMPLE)
-
-
-@pytest.fixture(scope="module")
-def answer(case: Case) -> Plan:
-    return plan(case, REQUEST)
+def answer(lumbar: PreparedCase) -> Plan:
+    return plan(lumbar, REQUEST)
 
 
 def _of_one_way(answer: Plan) -> list[list[Trajectory]]:
@@ -84,16 +77,16 @@ def test_alternatives_give_up_margin_for_something(answer: Plan) -> None:
     assert traded >= 3
 
 
-def test_asking_for_fewer_paths_gives_the_first_of_them(case: Case, answer: Plan) -> None:
-    fewer = plan(case, replace(REQUEST, max_trajectories=2)).trajectories
+def test_asking_for_fewer_paths_gives_the_first_of_them(lumbar: PreparedCase, answer: Plan) -> None:
+    fewer = plan(lumbar, replace(REQUEST, max_trajectories=2)).trajectories
     assert len(fewer) == 2
     for one, two in zip(fewer, answer.trajectories, strict=False):
         assert np.array_equal(one.tip_mm, two.tip_mm)
         assert np.array_equal(one.entry_skin_mm, two.entry_skin_mm)
 
 
-def test_a_mirrored_case_has_the_mirrored_list(case: Case, answer: Plan) -> None:
-    mirrored = plan(_mirrored(case), REQUEST)
+def test_a_mirrored_case_has_the_mirrored_list(lumbar: PreparedCase, answer: Plan) -> None:
+    mirrored = plan(_mirrored(lumbar.given), REQUEST)
     flip = np.array([-1.0, 1.0, 1.0])
 
     def listed(t: Trajectory, side: Side | None) -> tuple[object, ...]:

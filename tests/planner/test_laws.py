@@ -57,13 +57,13 @@ def _best(answer: Plan) -> dict[tuple[Approach | None, Side | None], Trajectory]
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
-    return load_case(SAMPLE)
+def case(lumbar: PreparedCase) -> Case:
+    return lumbar.given
 
 
 @pytest.fixture(scope="module")
-def answer(case: Case) -> Plan:
-    return plan(case, REQUEST)
+def answer(lumbar: PreparedCase) -> Plan:
+    return plan(lumbar, REQUEST)
 
 
 def test_a_path_is_found_and_verified_against_every_structure(case: Case, answer: Plan) -> None:
@@ -115,19 +115,19 @@ def test_mirroring_the_case_swaps_left_and_right(case: Case, answer: Plan) -> No
 
 @pytest.mark.parametrize("kind", [Kind.SCREW, Kind.CANAL])
 def test_asking_for_more_distance_never_raises_a_margin(
-    case: Case, answer: Plan, kind: Kind
+    lumbar: PreparedCase, answer: Plan, kind: Kind
 ) -> None:
     rule = REQUEST.policy.rule(kind)
     assert rule.hard_mm is not None
     stricter = policy_with({kind: (rule.hard_mm + 0.4, rule.preferred_mm)})
-    harder = plan(case, replace(REQUEST, policy=stricter))
+    harder = plan(lumbar, replace(REQUEST, policy=stricter))
     for before, after in zip(answer.certificates, harder.certificates, strict=True):
         if before.best_margin_mm is not None and after.best_margin_mm is not None:
             assert after.best_margin_mm <= before.best_margin_mm + 1e-3
 
 
-def test_growing_an_obstacle_never_raises_a_clearance(case: Case, answer: Plan) -> None:
-    best = answer.trajectories[0]
+def test_growing_an_obstacle_never_raises_a_clearance(lumbar: PreparedCase, answer: Plan) -> None:
+    best, case = answer.trajectories[0], lumbar.given
     canal = case.of_kind(Kind.CANAL)[0]
     middle = canal.mesh.vertices.mean(axis=0)
     vertices = middle + (canal.mesh.vertices - middle) * np.array([1.1, 1.1, 1.0])
@@ -139,15 +139,15 @@ def test_growing_an_obstacle_never_raises_a_clearance(case: Case, answer: Plan) 
     )
     structures = tuple(grown if s.name == canal.name else s for s in case.structures)
     request = EvaluationRequest(path=best.path, needle=best.needle, target=REQUEST.target)
-    before = evaluate(case, request)
+    before = evaluate(lumbar, request)
     after = evaluate(replace(case, structures=structures), request)
     for one, two in zip(before.clearances, after.clearances, strict=True):
         assert two.distance_mm <= one.distance_mm + 1e-9
 
 
-def test_a_thinner_needle_never_has_a_smaller_margin(case: Case) -> None:
+def test_a_thinner_needle_never_has_a_smaller_margin(lumbar: PreparedCase) -> None:
     needles = ("11G-150", "13G-150", "15G-bevel-150")
-    answer = plan(case, replace(REQUEST, needles=needles))
+    answer = plan(lumbar, replace(REQUEST, needles=needles))
     by_way: dict[tuple[Approach, Side], list[float]] = {}
     for c in answer.certificates:
         margin = -np.inf if c.best_margin_mm is None else c.best_margin_mm
@@ -156,7 +156,7 @@ def test_a_thinner_needle_never_has_a_smaller_margin(case: Case) -> None:
         assert margins == sorted(margins)
 
 
-def test_the_same_question_has_the_same_answer(case: Case, answer: Plan) -> None:
+def test_the_same_question_has_the_same_answer(answer: Plan) -> None:
     again = plan(load_case(SAMPLE), REQUEST)
     assert again.explanation == answer.explanation
     for one, two in zip(answer.trajectories, again.trajectories, strict=True):
@@ -165,11 +165,12 @@ def test_the_same_question_has_the_same_answer(case: Case, answer: Plan) -> None
         assert [c.distance_mm for c in one.clearances] == [c.distance_mm for c in two.clearances]
 
 
-def test_a_planned_path_measures_the_same_when_it_is_drawn(case: Case, answer: Plan) -> None:
-    prepared = PreparedCase(case)
+def test_a_planned_path_measures_the_same_when_it_is_drawn(
+    lumbar: PreparedCase, answer: Plan
+) -> None:
     for planned in answer.trajectories:
         drawn = evaluate(
-            prepared,
+            lumbar,
             EvaluationRequest(path=planned.path, needle=planned.needle, target=REQUEST.target),
         )
         assert (drawn.approach, drawn.side) == (planned.approach, planned.side)
@@ -177,14 +178,14 @@ def test_a_planned_path_measures_the_same_when_it_is_drawn(case: Case, answer: P
         assert drawn.reaches_target
 
 
-def test_a_path_through_the_canal_is_measured_and_said_to_fit_no_gate(case: Case) -> None:
-    canal = case.of_kind(Kind.CANAL)[0].mesh.vertices.mean(axis=0)
+def test_a_path_through_the_canal_is_measured_and_said_to_fit_no_gate(lumbar: PreparedCase) -> None:
+    canal = lumbar.given.of_kind(Kind.CANAL)[0].mesh.vertices.mean(axis=0)
     path = (
         Line(
             start_mm=canal + np.array([0.0, 70.0, 0.0]), end_mm=canal - np.array([0.0, 20.0, 0.0])
         ),
     )
-    drawn = evaluate(case, EvaluationRequest(path=path, needle="13G-150"))
+    drawn = evaluate(lumbar, EvaluationRequest(path=path, needle="13G-150"))
     sac = next(c for c in drawn.clearances if c.kind is Kind.CANAL)
     assert sac.distance_mm < -4.0
     assert drawn.margin_mm < 0.0

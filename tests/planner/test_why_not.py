@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from geometry.mesh import triangle_mesh
 from geometry.solids import cylinder, ellipsoid
 from planner.anatomy.model import Unavailable
 from planner.case import HARDWARE, Case, Kind, Side, Structure
-from planner.case_io import load_case
 from planner.needles.catalogue import needle_named
 from planner.needles.path import Line
 from planner.planning import evaluate, plan
@@ -22,7 +20,7 @@ from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanReque
 from planner.result import Certificate, Change, Opening, Plan, Status, Trajectory
 from planner.why_not import LIMIT_STEP_MM, REMOVABLE
 
-SAMPLES = Path(__file__).parents[2] / "sample_cases"
+Asked = tuple[PreparedCase, PlanRequest]
 TRANSPEDICULAR = (Approach.TRANSPEDICULAR,)
 L3 = AnteriorBody(level="L3")
 L3_LEFT = PlanRequest(
@@ -38,19 +36,21 @@ def _with(case: Case, *structures: Structure) -> Case:
     return replace(case, structures=(*kept, *structures))
 
 
-def _plugged(case: Case) -> Case:
+def _plugged(prepared: PreparedCase) -> PreparedCase:
     """Put cement into the left pedicle of L4."""
-    prepared = PreparedCase(case)
     pedicle = _pedicle(prepared, "L4", Side.LEFT)
     plug = ellipsoid(pedicle, np.array([9.0, 6.0, 9.0]))
-    return _with(case, Structure(name="plug", kind=Kind.CEMENT, mesh=plug))
+    cement = Structure(name="plug", kind=Kind.CEMENT, mesh=plug)
+    return PreparedCase(_with(prepared.given, cement))
 
 
-def _filled(case: Case) -> Case:
+def _filled(prepared: PreparedCase) -> PreparedCase:
     """Let the left screw of L3 fill its pedicle."""
-    axis = PreparedCase(case).screw("screw_L3_L", field="screw")
+    case, axis = prepared.given, prepared.screw("screw_L3_L", field="screw")
     thick = cylinder(axis.head_mm, axis.tip_mm, 26.0)
-    return _with(case, replace(case.structure("screw_L3_L"), mesh=thick, primitive=None))
+    return PreparedCase(
+        _with(case, replace(case.structure("screw_L3_L"), mesh=thick, primitive=None))
+    )
 
 
 def _pedicle(prepared: PreparedCase, level: str, side: Side) -> np.ndarray:
@@ -61,81 +61,84 @@ def _pedicle(prepared: PreparedCase, level: str, side: Side) -> np.ndarray:
     return pedicle.centre_mm
 
 
-def _lumbar() -> Case:
-    return load_case(SAMPLES / "lumbar-fracture")
-
-
-QUESTIONS: dict[str, tuple[Case, PlanRequest]] = {
-    "a screw beside a thick needle": (_lumbar(), L3_LEFT),
-    "a very thick needle and a short one": (
-        _lumbar(),
-        PlanRequest(target=L3, approaches=TRANSPEDICULAR, needles=("8G-150", "15G-100")),
-    ),
-    "the target's own screw": (
-        load_case(SAMPLES / "thoracic-halo"),
-        PlanRequest(
-            target=ScrewTip(screw="screw_T8_L"), approaches=TRANSPEDICULAR, sides=(Side.LEFT,),
-            needles=("15G-bevel-150", "13G-150", "8G-150"),
+@pytest.fixture(scope="module")
+def questions(lumbar: PreparedCase, thoracic: PreparedCase) -> dict[str, Asked]:
+    return {
+        "a screw beside a thick needle": (lumbar, L3_LEFT),
+        "a very thick needle and a short one": (
+            lumbar,
+            PlanRequest(target=L3, approaches=TRANSPEDICULAR, needles=("8G-150", "15G-100")),
         ),
-    ),
-    "cement in the pedicle": (
-        _plugged(_lumbar()),
-        PlanRequest(
-            target=AnteriorBody(level="L4"), approaches=TRANSPEDICULAR, sides=(Side.LEFT,),
-            needles=("15G-150",),
+        "the target's own screw": (
+            thoracic,
+            PlanRequest(
+                target=ScrewTip(screw="screw_T8_L"), approaches=TRANSPEDICULAR, sides=(Side.LEFT,),
+                needles=("15G-bevel-150", "13G-150", "8G-150"),
+            ),
         ),
-    ),
-    "a screw that fills the pedicle": (
-        _filled(_lumbar()),
-        PlanRequest(
-            target=L3, approaches=TRANSPEDICULAR, sides=(Side.LEFT,), needles=("15G-150",)
+        "cement in the pedicle": (
+            _plugged(lumbar),
+            PlanRequest(
+                target=AnteriorBody(level="L4"), approaches=TRANSPEDICULAR, sides=(Side.LEFT,),
+                needles=("15G-150",),
+            ),
         ),
-    ),
-}  # fmt: skip
+        "a screw that fills the pedicle": (
+            _filled(lumbar),
+            PlanRequest(
+                target=L3, approaches=TRANSPEDICULAR, sides=(Side.LEFT,), needles=("15G-150",)
+            ),
+        ),
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def plans() -> dict[str, Plan]:
-    return {name: plan(_prepared(name), request) for name, (_, request) in QUESTIONS.items()}
+def plans(questions: dict[str, Asked]) -> dict[str, Plan]:
+    return {name: plan(*asked) for name, asked in questions.items()}
 
 
 @cache
-def _prepared(question: str, without: str | None = None) -> PreparedCase:
-    """Return the case that a question is about, or what it is without one of its structures."""
-    case, _ = QUESTIONS[question]
-    kept = tuple(s for s in case.structures if s.name != without)
-    return PreparedCase(replace(case, structures=kept) if without else case)
+def _without(prepared: PreparedCase, name: str) -> PreparedCase:
+    """Return a case without one of its structures."""
+    case = prepared.given
+    return PreparedCase(
+        replace(case, structures=tuple(s for s in case.structures if s.name != name))
+    )
 
 
 def _closed(answer: Plan) -> list[Certificate]:
     return [c for c in answer.certificates if c.status is Status.INFEASIBLE]
 
 
-def _openings(plans: dict[str, Plan]) -> Iterator[tuple[str, Certificate, Opening]]:
-    for name in QUESTIONS:
+def _openings(
+    questions: dict[str, Asked], plans: dict[str, Plan]
+) -> Iterator[tuple[Asked, Certificate, Opening]]:
+    for name, asked in questions.items():
         for certificate in _closed(plans[name]):
             for opening in certificate.openings:
-                yield name, certificate, opening
+                yield asked, certificate, opening
 
 
 def _measured(
-    question: str, o: Opening, hard_mm: float | None = None, *, without: str | None = None
+    asked: Asked, o: Opening, hard_mm: float | None = None, *, without: str | None = None
 ) -> Trajectory:
     """Measure a witness path, with another hard limit for the kind it names if given."""
+    prepared, request = asked
     path = (Line(start_mm=o.entry_skin_mm, end_mm=o.tip_mm),)
-    target = QUESTIONS[question][1].target
-    asked = EvaluationRequest(path=path, needle=o.needle, target=target)
+    drawn = EvaluationRequest(path=path, needle=o.needle, target=request.target)
     if hard_mm is not None:
         kind = Kind(o.subject)
-        asked = replace(asked, policy=policy_with({kind: (hard_mm, DEFAULTS[kind].preferred_mm)}))
-    return evaluate(_prepared(question, without), asked)
+        drawn = replace(drawn, policy=policy_with({kind: (hard_mm, DEFAULTS[kind].preferred_mm)}))
+    return evaluate(_without(prepared, without) if without else prepared, drawn)
 
 
-def test_every_witness_is_safe_once_the_change_is_made(plans: dict[str, Plan]) -> None:
+def test_every_witness_is_safe_once_the_change_is_made(
+    questions: dict[str, Asked], plans: dict[str, Plan]
+) -> None:
     seen = set()
-    for question, certificate, o in _openings(plans):
+    for asked, certificate, o in _openings(questions, plans):
         removed = o.subject if o.change is Change.REMOVE_STRUCTURE else None
-        witness = _measured(question, o, o.hard_mm, without=removed)
+        witness = _measured(asked, o, o.hard_mm, without=removed)
         assert witness.margin_mm == pytest.approx(o.margin_mm, abs=1e-9)
         assert witness.margin_mm >= 0.0
         assert witness.reaches_target
@@ -149,13 +152,13 @@ def test_every_witness_is_safe_once_the_change_is_made(plans: dict[str, Plan]) -
 
 
 def test_only_metal_and_cement_are_taken_away_and_they_were_in_the_way(
-    plans: dict[str, Plan],
+    questions: dict[str, Asked], plans: dict[str, Plan]
 ) -> None:
-    for question, certificate, o in _openings(plans):
+    for asked, certificate, o in _openings(questions, plans):
         if o.change is Change.REMOVE_STRUCTURE:
-            assert QUESTIONS[question][0].structure(o.subject).kind in REMOVABLE
+            assert asked[0].given.structure(o.subject).kind in REMOVABLE
             assert o.subject in certificate.blocked_by
-            before = _measured(question, o)
+            before = _measured(asked, o)
             assert before.margin_mm < 0.0
             assert [c.structure for c in before.clearances if (c.margin_mm or 0.0) < 0.0] == [
                 o.subject
@@ -170,35 +173,40 @@ def test_the_screw_that_the_target_is_told_by_stays(plans: dict[str, Plan]) -> N
         assert "screw_T8_L" not in [o.subject for o in certificate.openings]
 
 
-def test_a_limit_is_lowered_no_further_than_its_path_needs(plans: dict[str, Plan]) -> None:
-    for question, certificate, o in _openings(plans):
+def test_a_limit_is_lowered_no_further_than_its_path_needs(
+    questions: dict[str, Asked], plans: dict[str, Plan]
+) -> None:
+    for asked, certificate, o in _openings(questions, plans):
         if o.change is Change.LOWER_LIMIT:
             assert o.hard_mm is not None
             hard = DEFAULTS[Kind(o.subject)].hard_mm
             assert hard is not None
             assert 0.0 <= o.hard_mm < hard
             assert o.hard_mm == round(o.hard_mm, 2)
-            assert _measured(question, o).margin_mm < 0.0
-            raised = _measured(question, o, o.hard_mm + LIMIT_STEP_MM)
+            assert _measured(asked, o).margin_mm < 0.0
+            raised = _measured(asked, o, o.hard_mm + LIMIT_STEP_MM)
             assert raised.margin_mm < 0.0 or o.hard_mm + LIMIT_STEP_MM >= hard
             assert certificate.blocked_by
 
 
-def test_a_larger_limit_is_proved_to_have_no_path(plans: dict[str, Plan]) -> None:
-    _, request = QUESTIONS["a screw beside a thick needle"]
+def test_a_larger_limit_is_proved_to_have_no_path(
+    lumbar: PreparedCase, plans: dict[str, Plan]
+) -> None:
     [certificate] = _closed(plans["a screw beside a thick needle"])
     [lowered] = [o for o in certificate.openings if o.change is Change.LOWER_LIMIT]
     assert lowered.hard_mm is not None
     stricter = policy_with({Kind.SCREW: (lowered.hard_mm + 0.05, 1.0)})
     harder = replace(
-        request, approaches=TRANSPEDICULAR, sides=(Side.LEFT,), policy=stricter,
+        L3_LEFT, approaches=TRANSPEDICULAR, sides=(Side.LEFT,), policy=stricter,
         certificate_tolerance_mm=0.02,
     )  # fmt: skip
-    assert len(_closed(plan(_prepared("a screw beside a thick needle"), harder))) == 1
+    assert len(_closed(plan(lumbar, harder))) == 1
 
 
-def test_the_thinner_needle_is_the_thickest_that_fits(plans: dict[str, Plan]) -> None:
-    _, request = QUESTIONS["a very thick needle and a short one"]
+def test_the_thinner_needle_is_the_thickest_that_fits(
+    questions: dict[str, Asked], plans: dict[str, Plan]
+) -> None:
+    prepared, request = questions["a very thick needle and a short one"]
     [o] = [
         o
         for c in _closed(plans["a very thick needle and a short one"])
@@ -207,7 +215,7 @@ def test_the_thinner_needle_is_the_thickest_that_fits(plans: dict[str, Plan]) ->
     ]
     assert o.needle == "12G-150"
     thicker = replace(request, needles=("10G-150", "11G-150"), sides=(Side.LEFT,))
-    answer = plan(_prepared("a very thick needle and a short one"), thicker)
+    answer = plan(prepared, thicker)
     assert len(_closed(answer)) == 2
 
 
@@ -218,8 +226,10 @@ def test_a_window_that_metal_fills_says_so_and_opens_without_it(plans: dict[str,
     assert [o.subject for o in certificate.openings] == ["screw_L3_L"]
 
 
-def test_a_pedicle_narrower_than_the_needle_says_so_and_a_thinner_one_fits() -> None:
-    adult = load_case(SAMPLES / "thoracic-halo")
+def test_a_pedicle_narrower_than_the_needle_says_so_and_a_thinner_one_fits(
+    thoracic: PreparedCase,
+) -> None:
+    adult = thoracic.given
     structures = tuple(
         replace(s, primitive=None, mesh=triangle_mesh(0.65 * s.mesh.vertices, s.mesh.faces))
         for s in adult.structures
@@ -254,8 +264,10 @@ def test_what_would_open_a_closed_way_is_said(plans: dict[str, Plan]) -> None:
     assert f"it would be safe {said}" in answer.explanation
 
 
-def test_a_mirrored_case_is_opened_by_the_mirrored_changes(plans: dict[str, Plan]) -> None:
-    case, request = QUESTIONS["a screw beside a thick needle"]
+def test_a_mirrored_case_is_opened_by_the_mirrored_changes(
+    lumbar: PreparedCase, plans: dict[str, Plan]
+) -> None:
+    case = lumbar.given
     structures = tuple(
         replace(
             s, side=OTHER[s.side], primitive=None,
@@ -263,7 +275,7 @@ def test_a_mirrored_case_is_opened_by_the_mirrored_changes(plans: dict[str, Plan
         )
         for s in case.structures
     )  # fmt: skip
-    mirrored = plan(replace(case, structures=structures), request)
+    mirrored = plan(replace(case, structures=structures), L3_LEFT)
     [before], [after] = _closed(plans["a screw beside a thick needle"]), _closed(mirrored)
     assert after.blocked_by == before.blocked_by
     for o, m in zip(before.openings, after.openings, strict=True):
