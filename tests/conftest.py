@@ -41,7 +41,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20240611)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_cases() -> Path:
     """Return the folder of real-anatomy bundles, which are not part of the project."""
     if not SHARED_CASES.is_dir():

@@ -1,5 +1,7 @@
-"""The sample cases, each read once for all tests of a run: nothing that is read of one changes."""
+"""The sample and real cases, each read once for all tests: nothing that is read of one changes."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,9 @@ def lumbar() -> PreparedCase:
 def thoracic() -> PreparedCase:
     """Return the thoracic sample: screws on both sides of T7 to T9, one of them loose."""
     return PreparedCase(load_case(SAMPLES / "thoracic-halo"))
+
+
+@pytest.fixture(scope="session")
+def real_case(shared_cases: Path) -> Callable[[str], PreparedCase]:
+    """Return the reader of real-anatomy bundles, each prepared once."""
+    return cache(lambda bundle: PreparedCase(load_case(shared_cases / bundle)))

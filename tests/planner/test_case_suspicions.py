@@ -1,8 +1,7 @@
 """Mirrored, turned or misnumbered cases raise suspicion; tilted ones do not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.solids import ellipsoid, tube
 from planner.case import Kind, Side, Structure
-from planner.case_io import load_case
 from planner.case_io.suspicions import case_warnings
+from planner.prepared import PreparedCase
 
 FLIPS = {
     "x": [-1.0, 1.0, 1.0],
@@ -75,8 +74,10 @@ def test_a_tilted_case_raises_nothing(axis: int, degrees: float) -> None:
 
 
 @pytest.mark.parametrize("axes", FLIPS)
-def test_a_flipped_shared_case_is_suspected(shared_cases: Path, axes: str) -> None:
-    structures = load_case(shared_cases / "sacropelvic").structures
+def test_a_flipped_shared_case_is_suspected(
+    real_case: Callable[[str], PreparedCase], axes: str
+) -> None:
+    structures = real_case("sacropelvic").given.structures
     problems = case_warnings(moved(structures, np.diag(FLIPS[axes])), {})
     assert [p.code for p in problems] == ["mirror-suspicion"]
     assert SAYS[axes] in problems[0].message
@@ -159,8 +160,10 @@ def test_levels_all_shifted_are_told_by_sacrum_and_ribs(
     assert all(says in one for one in doubted if says)
 
 
-def test_a_real_sacrum_doubts_only_shifted_levels(shared_cases: Path) -> None:
-    structures = load_case(shared_cases / "sacropelvic").structures
+def test_a_real_sacrum_doubts_only_shifted_levels(
+    real_case: Callable[[str], PreparedCase],
+) -> None:
+    structures = real_case("sacropelvic").given.structures
     up = {"L4": "L3", "L5": "L4"}
     shifted = [replace(s, level=up.get(s.level or "", s.level)) for s in structures]
     for case, count in ((structures, 0), (shifted, 1)):
@@ -169,8 +172,10 @@ def test_a_real_sacrum_doubts_only_shifted_levels(shared_cases: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["lumbar-cage", "mid-thoracic", "thoracolumbar-fracture"])
-def test_real_spines_raise_no_doubt_until_a_label_is_wrong(shared_cases: Path, case: str) -> None:
-    structures = [s for s in load_case(shared_cases / case).structures if s.kind is Kind.VERTEBRA]
+def test_real_spines_raise_no_doubt_until_a_label_is_wrong(
+    real_case: Callable[[str], PreparedCase], case: str
+) -> None:
+    structures = real_case(case).given.of_kind(Kind.VERTEBRA)
     assert not case_warnings(structures, {})
     first, second = structures[0], structures[1]
     swapped = [replace(first, level=second.level), replace(second, level=first.level)]

@@ -1,11 +1,10 @@
 """Targets on real anatomy, where it is there: what is planned, and what it is called."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from planner.case import Kind, Side
-from planner.case_io import load_case
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, PlanRequest, ScrewHalo
@@ -16,9 +15,9 @@ from planner.result import Outcome
     ("screw", "name"), [("screw_S1_L", "sacral_pedicle"), ("screw_ilium_R", "iliac_corridor")]
 )
 def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
-    shared_cases: Path, screw: str, name: str
+    real_case: Callable[[str], PreparedCase], screw: str, name: str
 ) -> None:
-    prepared = PreparedCase(load_case(shared_cases / "sacropelvic"))
+    prepared = real_case("sacropelvic")
     request = PlanRequest(
         target=ScrewHalo(screw=screw), needles=("15G-bevel-150",), max_trajectories=2
     )
@@ -38,8 +37,10 @@ def test_halos_of_sacral_and_iliac_screws_are_planned_or_refused_with_reasons(
         assert found.cement.ring_gap_mm is not None
 
 
-def test_a_pedicle_is_free_on_the_side_without_the_screw(shared_cases: Path) -> None:
-    prepared = PreparedCase(load_case(shared_cases / "one-screw-minimal"))
+def test_a_pedicle_is_free_on_the_side_without_the_screw(
+    real_case: Callable[[str], PreparedCase],
+) -> None:
+    prepared = real_case("one-screw-minimal")
     named = {}
     for side in Side:
         request = PlanRequest(

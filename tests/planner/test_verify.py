@@ -1,7 +1,7 @@
 """Every distance of every answer, measured again by another library on dense samples."""
 
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ import pyvista
 
 from geometry.mesh import TriangleMesh
 from planner.case import Case, Kind
-from planner.case_io import load_case
 from planner.needles.path import Arc, Line, path_chords
 from planner.planning import evaluate, plan
 from planner.prepared import PreparedCase
@@ -106,8 +105,10 @@ def test_an_arc_is_measured_along_its_curve(lumbar: PreparedCase) -> None:
     assert drawn.length_mm == pytest.approx(np.linalg.norm(stop - start) + 18.0, abs=1e-9)
 
 
-def test_paths_in_real_anatomy_agree_with_samples(shared_cases: Path) -> None:
-    prepared = PreparedCase(load_case(shared_cases / "mid-thoracic"))
+def test_paths_in_real_anatomy_agree_with_samples(
+    real_case: Callable[[str], PreparedCase],
+) -> None:
+    prepared = real_case("mid-thoracic")
     request = PlanRequest(
         target=ScrewHalo(screw="screw_T5_L"), needles=ONE_NEEDLE, max_trajectories=1,
         approaches=(Approach.EXTRAPEDICULAR,),

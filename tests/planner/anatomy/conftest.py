@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from phantom.morphometry import morphometry
 from phantom.vertebra import VertebraShape, vertebra_mesh, vertebra_shape
 from planner.anatomy.describe import CaseAnatomy, describe_case
 from planner.case import Case, Kind, Structure
-from planner.case_io import load_case
+from planner.prepared import PreparedCase
 
 Drawn = tuple[VertebraShape, Structure]
 
@@ -29,13 +28,14 @@ def phantom_vertebra() -> Callable[..., Drawn]:
     return drawn
 
 
-@cache
-def _read(folder: Path) -> tuple[Case, CaseAnatomy]:
-    case = load_case(folder)
-    return case, describe_case(case)
-
-
-@pytest.fixture
-def real_anatomy(shared_cases: Path) -> Callable[[str], tuple[Case, CaseAnatomy]]:
+@pytest.fixture(scope="session")
+def real_anatomy(
+    real_case: Callable[[str], PreparedCase],
+) -> Callable[[str], tuple[Case, CaseAnatomy]]:
     """Return the reader of real-anatomy bundles: the case and its anatomy, each read once."""
-    return lambda bundle: _read(shared_cases / bundle)
+
+    def read(bundle: str) -> tuple[Case, CaseAnatomy]:
+        case = real_case(bundle).given
+        return case, describe_case(case)
+
+    return cache(read)

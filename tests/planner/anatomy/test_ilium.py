@@ -1,7 +1,7 @@
 """The corridor of an iliac screw lies in the bone, from its back to above the hip, on either side."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +12,14 @@ from geometry.mesh import triangle_mesh
 from planner.anatomy.ilium import IliumAnatomy, ilium_anatomy
 from planner.anatomy.model import Unavailable
 from planner.case import Kind, Structure
-from planner.case_io import load_case
+from planner.prepared import PreparedCase
 
 
-def test_a_real_corridor_lies_in_the_bone_and_is_mirrored(shared_cases: Path) -> None:
+def test_a_real_corridor_lies_in_the_bone_and_is_mirrored(
+    real_case: Callable[[str], PreparedCase],
+) -> None:
     found = []
-    for bone in load_case(shared_cases / "sacropelvic").of_kind(Kind.ILIUM):
+    for bone in real_case("sacropelvic").given.of_kind(Kind.ILIUM):
         corridor = ilium_anatomy(bone)
         assert isinstance(corridor, IliumAnatomy)
         inside = MeshDistance(bone.mesh).segment(corridor.posterior_mm, corridor.anterior_mm)

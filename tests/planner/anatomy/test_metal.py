@@ -1,8 +1,8 @@
 """A block of metal comes apart into the instruments that went into it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from planner.anatomy.model import RodLine, ScrewAxis, Unavailable
 from planner.anatomy.reader import AnatomyReader
 from planner.anatomy.slices import capped, part_of
 from planner.case import Case, Kind, Side, Structure
-from planner.case_io import load_case
+from planner.prepared import PreparedCase
 
 LEVELS = ("L2", "L3", "L4")
 
@@ -174,9 +174,9 @@ def test_a_rod_in_two_pieces_is_told_with_its_gap(gap: float) -> None:
 
 
 def test_real_hardware_fused_by_an_image_gets_its_levels_and_sides_from_the_bones(
-    shared_cases: Path,
+    real_case: Callable[[str], PreparedCase],
 ) -> None:
-    case = load_case(shared_cases / "mid-thoracic")
+    case = real_case("mid-thoracic").given
     metal = case.of_kind(Kind.SCREW, Kind.ROD)
     mesh = fused([s.mesh for s in metal], spacing_mm=0.7)
     block = Structure(name="metal", kind=Kind.ROD, mesh=mesh)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from geometry.mesh import TriangleMesh
 from geometry.solids import box
 from planner.anatomy.model import Unavailable
 from planner.case import Case, Kind, PatientPosition, Structure
-from planner.case_io import load_case
 from planner.fluoroscopy.catalogue import c_arm_named
 from planner.needles.path import Arc, Line
 from planner.needles.path import Path as NeedlePath
@@ -80,8 +78,8 @@ def thoracic_path() -> NeedlePath:
 
 
 @pytest.fixture
-def thoracic(shared_cases: Path, thoracic_path: NeedlePath) -> Question:
-    return asked(PreparedCase(load_case(shared_cases / "mid-thoracic")), thoracic_path, "T5")
+def thoracic(real_case: Callable[[str], PreparedCase], thoracic_path: NeedlePath) -> Question:
+    return asked(real_case("mid-thoracic"), thoracic_path, "T5")
 
 
 @pytest.fixture(scope="package")
