@@ -54,7 +54,7 @@ def test_a_plan_as_json_is_only_json_and_the_same_as_over_http(
 
 
 def test_a_request_file_gives_what_the_options_leave_open(
-    trocar: Trocar, demo_folder: Path, tmp_path: Path
+    run: Run, demo_folder: Path, tmp_path: Path
 ) -> None:
     request = {
         "target": target_from_short_form("anterior_body:L2"),
@@ -63,10 +63,10 @@ def test_a_request_file_gives_what_the_options_leave_open(
         "sides": ["left"],
     }
     (tmp_path / "request.json").write_text(json.dumps(request))
-    done = trocar(
+    done = run(
         "plan", demo_folder, "--request", tmp_path / "request.json", "--needle", "13G-150", "--json"
     )
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     classes = [
         (c["approach"], c["side"], c["needle"]) for c in json.loads(done.stdout)["certificates"]
     ]

@@ -118,12 +118,13 @@ def _examined(
 ) -> tuple[int, float, np.ndarray]:
     """Return why a box is settled, its bound, from surface points found at first, and its run."""
     points, info = np.empty((8, 4)), np.empty((8, 2), np.int32)
+    number = np.uint8(face)  # as the search has it, for which it is compiled already
     kept = np.full(_kernels.POINTS, -1, np.int32)
     result, work, count = np.ones(7), _kernels.new_scratch(), 0
     why = -1
     for _ in range(3):
         why, count = _kernels.examine(
-            family.arrays, family.face_arrays, family.scene.space, points, info, count, face,
+            family.arrays, family.face_arrays, family.scene.space, points, info, count, number,
             centre, half, kept, enough, enough, result, work,
         )  # fmt: skip
     return int(why), float(result[0]), work.run.copy()
