@@ -37,7 +37,9 @@ PULLED_MM = 1.7  # from an end of where isthmuses usually lie, within which it p
 SWING_MM = 1.2  # how far a tilt moves the outline of a section, about
 MOST_TILT = 0.4
 SPILL = 0.25  # excess of the log of the area at which a section weighs 1/e in the fit
-STEPS = 30
+WALL = 0.3  # excess at which tilting the middle section has met the lamina or the body
+STEPS = 60
+EASED = 29  # steps from which they get shorter, so that a plane that swings comes to rest
 SETTLED = 1e-7
 FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
 LEAST_CUTS = 23  # of 29, so that one end may be missing; ten unknowns are fitted
@@ -78,7 +80,7 @@ def pedicle(
         if isinstance(found, str) or not _is_plausible(found, box, sign):
             reason = found if isinstance(found, str) else "has its smallest section elsewhere"
             continue
-        pedicle = _described(drawn or bone.mesh, found, box, side, level)
+        pedicle = _described(drawn or bone.mesh, found, box, side, level, searched=bone.mesh)
         if pedicle is None:
             reason = "is not there in the bone as it was segmented"
             continue
@@ -105,7 +107,8 @@ def pedicle_at(
     found = _smallest_section(bone, box, centre, axis)
     if isinstance(found, _Isthmus) and np.linalg.norm(found.centre - centre) < NEAR_MM:
         axis = found.axis
-    drawn = _described(bone.mesh, _Isthmus(centre=centre, axis=axis), box, side, level)
+    isthmus = _Isthmus(centre=centre, axis=axis)
+    drawn = _described(bone.mesh, isthmus, box, side, level, searched=bone.mesh)
     if drawn is None:
         return Unavailable(
             reason=f"the bone has no closed section where the case puts the {side} pedicle"
@@ -175,6 +178,7 @@ _DESIGN = np.array(
     ]
     + [(0.0, lateral, cranial) for lateral in (-1.0, 1.0) for cranial in (-1.0, 1.0)]
 )
+_TILTED = (_DESIGN[:, 0] == 0.0) & (np.abs(_DESIGN).sum(axis=1) == 1.0)
 _SQUARES = [(i, j) for i in range(3) for j in range(i, 3)]
 _BASIS = np.column_stack(
     [np.ones(len(_DESIGN)), _DESIGN, *(_DESIGN[:, i] * _DESIGN[:, j] for i, j in _SQUARES)]
@@ -184,7 +188,7 @@ _BASIS = np.column_stack(
 def _smallest_section(bone: Slicer, box: BodyBox, start: Point, axis: Vector) -> _Isthmus | str:
     """Slide and tilt the plane to where a parabola through nearby areas is smallest."""
     centre, up = start, box.axes[2]
-    for _ in range(STEPS):
+    for count in range(STEPS):
         cut = _cuts(bone, centre[None, :], axis, up)
         if cut.areas[0] == 0.0 or cut.apart_mm[0] > FARTHEST_MM:
             return "was lost while its smallest section was sought"
@@ -192,6 +196,7 @@ def _smallest_section(bone: Slicer, box: BodyBox, start: Point, axis: Vector) ->
         step = _downhill(bone, box, centre, axis, np.sqrt(cut.areas[0] / np.pi))
         if step is None:
             return "is not separate from its surroundings"
+        step = step * 2.0 / (2.0 + max(0, count - EASED))
         _, x_axis, y_axis = planes_across(centre[None], axis[None], up[None])[0]
         centre, axis = centre + step[0] * axis, unit(axis + step[1] * x_axis + step[2] * y_axis)
         if np.abs(step).max() < SETTLED:
@@ -222,7 +227,9 @@ def _downhill(
     if there.sum() < LEAST_CUTS:
         return None
     logs = np.log(cuts.areas[there])
-    # a section that spills into the lamina or the body says nothing about the isthmus
+    # a tilt of the middle section that spills into the lamina or the body says: not that way
+    logs = np.where(_TILTED[there], np.minimum(logs, logs.min() + WALL), logs)
+    # any other section that spills says nothing about the isthmus
     weights = np.exp(-0.5 * ((logs - logs.min()) / SPILL) ** 2)
     costs = logs + _stray(box, places[there])
     basis = _BASIS[there] * weights[:, None]
@@ -238,14 +245,24 @@ def _downhill(
 
 
 def _described(
-    mesh: TriangleMesh, found: _Isthmus, box: BodyBox, side: Side, level: str | None
+    mesh: TriangleMesh,
+    found: _Isthmus,
+    box: BodyBox,
+    side: Side,
+    level: str | None,
+    *,
+    searched: TriangleMesh,
 ) -> Pedicle | None:
-    """Draw the section in the axes of its side, about its centroid; None if there is none."""
+    """Draw the section in the axes of its side, about its centroid; None if there is none.
+
+    Whether it is notched is asked of the mesh that was searched: noise notches no isthmus.
+    """
     plane = plane_through(found.centre, found.axis, box.axes[2])
     piece = section(mesh, plane).at(0.0, 0.0)
-    if piece is None:
+    calm = piece if searched is mesh else section(searched, plane).at(0.0, 0.0)
+    if piece is None or calm is None:
         return None
-    drawn = filled(piece)
+    drawn, calm = filled(piece), filled(calm)
     middle = drawn.centroid
     outward = plane.x_axis @ box.axes[0] * (1.0 if side is Side.LEFT else -1.0) > 0.0
     sign = 1.0 if outward else -1.0
@@ -254,7 +271,7 @@ def _described(
     )
     low_x, low_y, high_x, high_y = outline.bounds
     width, height = high_x - low_x, high_y - low_y
-    solidity = outline.area / outline.convex_hull.area
+    solidity = calm.area / calm.convex_hull.area
     confidence, cause = _trust(width, height, solidity, level)
     usual, lean = _usual(box, level).convergence_rad, _convergence(box, plane.normal, side)
     if abs(lean - usual) > LEAN_RAD and confidence > UNUSUAL:

@@ -19,6 +19,7 @@ from planner.anatomy.slicing import Slicer
 from planner.anatomy.solid import Window, calmed, closed_up
 from planner.case import Side
 
+LONGEST_MM = 2.5  # edges up to which a bone is smoothed to seek isthmuses: more than for its body
 CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
 CUT = 0.3  # and in one that a flat cut touches
 UNLIKE = 0.4  # and in two that do not mirror each other
@@ -40,7 +41,7 @@ def both_pedicles(
         level: Its level, if known.
         edges: Where the bone is cut off flat.
     """
-    bone = Slicer(calmed(mesh))
+    bone = Slicer(calmed(mesh, longest_mm=LONGEST_MM))
     found = {side: pedicle(bone, box, side, level, drawn=mesh) for side in Side}
     if not all(_sound(one) for one in found.values()):
         found = _mended(mesh, box, level, found)

@@ -60,15 +60,15 @@ def outer_solid(mesh: TriangleMesh) -> TriangleMesh:
     return TriangleMesh(vertices=mesh.vertices, faces=faces, is_closed=mesh.is_closed)
 
 
-def calmed(mesh: TriangleMesh) -> TriangleMesh:
+def calmed(mesh: TriangleMesh, *, longest_mm: float = DENSE_MM) -> TriangleMesh:
     """Return a dense mesh with its roughness smoothed away, to find things in, not to measure.
 
     Pairs of umbrella steps, one shrinking and one swelling (Taubin 1995), as many as reach about
-    ``CALM_MM`` along the surface. A coarse mesh is returned as it is.
+    ``CALM_MM`` along the surface. A mesh of longer edges is returned as it is.
     """
     tails, heads = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
     edge = float(np.median(np.linalg.norm(mesh.vertices[tails] - mesh.vertices[heads], axis=1)))
-    if edge > DENSE_MM:
+    if edge > longest_mm:
         return mesh
     n = len(mesh.vertices)
     rows, columns = np.concatenate([tails, heads]), np.concatenate([heads, tails])

@@ -217,14 +217,21 @@ def test_the_isthmus_is_steady(level: str, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bundle", "level"), [("mid-thoracic", "T4"), ("lumbar-cage", "L3"), ("lumbar-cage", "L5")]
+    ("bundle", "level", "seed"),
+    [
+        ("mid-thoracic", "T4", 0),
+        ("lumbar-cage", "L1", 2),  # a tilt spills into the lamina, and the plane swings
+        ("lumbar-cage", "L5", 0),
+        ("thoracolumbar-fracture", "T12", 11),  # the peaks of noise look like a notch
+        ("thoracolumbar-fracture", "L1", 0),
+    ],
 )
 def test_noise_of_three_tenths_hardly_moves_a_real_isthmus(
-    real_anatomy: Reader, bundle: str, level: str
+    real_anatomy: Reader, bundle: str, level: str, seed: int
 ) -> None:
     case, anatomy = real_anatomy(bundle)
     whole, before = case.bone_of_level(level), anatomy.of_level(level)
     assert isinstance(before, VertebraAnatomy)
-    after = vertebra_anatomy(replace(whole, mesh=noisy(whole.mesh, seed=0)))
+    after = vertebra_anatomy(replace(whole, mesh=noisy(whole.mesh, seed=seed)))
     for side in Side:
         assert_steady(claimed(after, side), before.pedicles[side])
