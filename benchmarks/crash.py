@@ -24,6 +24,7 @@ from typing import Any
 
 import httpx2
 
+from api.openapi_examples import CASE
 from api.samples import DEMO_CASE, DEMO_TARGET, sample_case
 from api.schemas import PlanRequestDocument, checked
 from api.targets import target_from_short_form
@@ -33,8 +34,6 @@ _READY_S, _SETTLED_S = 180.0, 900.0
 _MOST_OPEN = 6  # plans that a client leaves open at a time
 _SERVE = "from api.cli import main; main()"
 _SERVICE_SHARE = 0.15  # of the kills; it takes longest to come back
-_CORNERS = [[x, y, z] for x in (0.0, 40.0) for y in (0.0, 30.0) for z in (0.0, 28.0)]
-_SIDES = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
 
 
 @dataclass
@@ -136,16 +135,11 @@ def question(number: int) -> dict[str, Any]:
 
 
 def box_case(number: int) -> dict[str, Any]:
-    """Return a case with one box for a vertebra, at a place of its own."""
-    faces = [[side[0], side[i], side[i + 1]] for side in _SIDES for i in (1, 2)]
-    box = {
-        "name": "L3", "kind": "vertebra", "level": "L3",
-        "vertices_mm": [[x + number, y, z] for x, y, z in _CORNERS], "faces": faces,
-    }  # fmt: skip
-    return {
-        "schema": "trocar/case/1", "name": "box", "coordinate_system": "LPS", "units": "mm",
-        "structures": [box],
-    }  # fmt: skip
+    """Return a case with one box for a vertebra, whose least x is its number."""
+    box = CASE["structures"][0]
+    least = min(x for x, _, _ in box["vertices_mm"])
+    there = [[x - least + number, y, z] for x, y, z in box["vertices_mm"]]
+    return {**CASE, "name": "box", "structures": [{**box, "vertices_mm": there}]}
 
 
 def _light(client: httpx2.Client) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,17 @@ from fastapi.testclient import TestClient
 from api.main import create_app
 from api.samples import DEMO_CASE, sample_case
 from api.settings import Settings
-from geometry.mesh import TriangleMesh, triangle_mesh
+from geometry.mesh import TriangleMesh
 from geometry.mesh_files import write_mesh
-
-BOX_FACES = np.array([
-    [0, 2, 1], [1, 2, 3], [4, 5, 6], [5, 7, 6], [0, 1, 4], [1, 5, 4],
-    [2, 6, 3], [3, 6, 7], [0, 4, 2], [2, 4, 6], [1, 3, 5], [3, 7, 5],
-])  # fmt: skip
+from geometry.solids import box
 
 LOCALHOST = "http://127.0.0.1"
 
 
-def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> TriangleMesh:
+def block(low: Sequence[float], high: Sequence[float]) -> TriangleMesh:
     """Return a closed box between two corners, mm."""
-    corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]
-    unit = np.array(corners, dtype=np.float64)
-    return triangle_mesh(
-        np.array(low) + unit * (np.array(high) - np.array(low)), BOX_FACES[:, ::-1]
-    )
+    corners = np.array([low, high])
+    return box(corners.mean(axis=0), np.ptp(corners, axis=0))
 
 
 @dataclass
@@ -79,8 +72,8 @@ SMALL = Bundle(
         ],
     },
     {
-        "meshes/L3.ply": write_mesh(box((-22.0, -15.0, -14.0), (22.0, 15.0, 14.0)), "ply"),
-        "meshes/sac.stl": write_mesh(box((-8.0, 18.0, -40.0), (8.0, 30.0, 40.0)), "stl"),
+        "meshes/L3.ply": write_mesh(block((-22.0, -15.0, -14.0), (22.0, 15.0, 14.0)), "ply"),
+        "meshes/sac.stl": write_mesh(block((-8.0, 18.0, -40.0), (8.0, 30.0, 40.0)), "stl"),
     },
 )
 

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from api.client import Client
 from geometry.mesh_files import read_mesh
 from phantom.voxels import label_map
-from tests.api.conftest import box
+from tests.api.conftest import block
 
 DOCUMENT: dict[str, Any] = {
     "schema": "trocar/case/1", "name": "", "coordinate_system": "LPS", "units": "mm",
@@ -21,7 +21,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def _folder(folder: Path) -> Path:
-    scan = label_map({"L3": [box((-20.0, -15.0, -12.0), (20.0, 15.0, 12.0))]}, (1.0, 1.0, 1.0))
+    scan = label_map({"L3": [block((-20.0, -15.0, -12.0), (20.0, 15.0, 12.0))]}, (1.0, 1.0, 1.0))
     (folder / "scan").mkdir(parents=True)
     nibabel.save(
         nibabel.Nifti1Image(scan.labels, scan.ras_from_voxel), folder / "scan" / "labels.nii.gz"

@@ -8,6 +8,7 @@ import pytest
 
 from planner.case_io import load_case
 from planner.prepared import PreparedCase
+from tests.planner.elsewhere import mirrored
 
 SAMPLES = Path(__file__).parents[2] / "sample_cases"
 
@@ -16,6 +17,12 @@ SAMPLES = Path(__file__).parents[2] / "sample_cases"
 def lumbar() -> PreparedCase:
     """Return the lumbar sample: screws on both sides of L2 to L4."""
     return PreparedCase(load_case(SAMPLES / "lumbar-fracture"))
+
+
+@pytest.fixture(scope="session")
+def mirrored_lumbar(lumbar: PreparedCase) -> PreparedCase:
+    """Return the lumbar sample with left and right exchanged."""
+    return PreparedCase(mirrored(lumbar.given))
 
 
 @pytest.fixture(scope="session")

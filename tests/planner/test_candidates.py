@@ -5,27 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geometry.mesh import triangle_mesh
 from planner.candidates import same_way
-from planner.case import Case, Side, Structure
+from planner.case import Side
 from planner.planning import plan
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, PlanRequest
 from planner.result import Plan, Status, Trajectory
+from tests.planner.elsewhere import FLIP, OTHER
 
 REQUEST = PlanRequest(
     target=AnteriorBody(level="L3"), needles=("15G-bevel-150", "11G-120"), max_trajectories=30
 )
 POSITION_MM = 0.05
-OTHER = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, None: None}
-
-
-def _mirrored(case: Case) -> Case:
-    def mirrored(s: Structure) -> Structure:
-        mesh = triangle_mesh(s.mesh.vertices * np.array([-1.0, 1.0, 1.0]), s.mesh.faces[:, ::-1])
-        return replace(s, mesh=mesh, side=OTHER[s.side], primitive=None)
-
-    return replace(case, structures=tuple(mirrored(s) for s in case.structures))
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +76,8 @@ def test_asking_for_fewer_paths_gives_the_first_of_them(lumbar: PreparedCase, an
         assert np.array_equal(one.entry_skin_mm, two.entry_skin_mm)
 
 
-def test_a_mirrored_case_has_the_mirrored_list(lumbar: PreparedCase, answer: Plan) -> None:
-    mirrored = plan(_mirrored(lumbar.given), REQUEST)
-    flip = np.array([-1.0, 1.0, 1.0])
+def test_a_mirrored_case_has_the_mirrored_list(mirrored_lumbar: PreparedCase, answer: Plan) -> None:
+    mirrored = plan(mirrored_lumbar, REQUEST)
 
     def listed(t: Trajectory, side: Side | None) -> tuple[object, ...]:
         return t.approach, side, t.needle, t.reasons
@@ -96,8 +86,8 @@ def test_a_mirrored_case_has_the_mirrored_list(lumbar: PreparedCase, answer: Pla
         listed(t, t.side) for t in answer.trajectories
     ]
     for before, after in zip(answer.trajectories, mirrored.trajectories, strict=True):
-        assert np.linalg.norm(after.tip_mm * flip - before.tip_mm) < POSITION_MM
-        assert np.linalg.norm(after.entry_skin_mm * flip - before.entry_skin_mm) < POSITION_MM
+        assert np.linalg.norm(after.tip_mm * FLIP - before.tip_mm) < POSITION_MM
+        assert np.linalg.norm(after.entry_skin_mm * FLIP - before.entry_skin_mm) < POSITION_MM
 
 
 def test_infeasible_classes_have_no_path(answer: Plan) -> None:

@@ -11,8 +11,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from geometry.frames import PATIENT, RigidTransform, angle_between
-from geometry.mesh import TriangleMesh, triangle_mesh
-from planner.case import Case, Kind, Side, Structure
+from geometry.mesh import TriangleMesh
+from planner.case import Case, Kind, Side
 from planner.case_io import load_case
 from planner.needles.path import Line
 from planner.planning import evaluate, plan
@@ -20,6 +20,7 @@ from planner.policy import policy_with
 from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest
 from planner.result import Plan, Trajectory
+from tests.planner.elsewhere import FLIP, OTHER, moved
 
 SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 REQUEST = PlanRequest(
@@ -29,24 +30,6 @@ REQUEST = PlanRequest(
 )
 POSITION_MM = 0.05
 ANGLE_RAD = np.radians(0.05)
-
-
-def _moved(case: Case, transform: RigidTransform) -> Case:
-    structures = tuple(
-        replace(s, mesh=s.mesh.moved(transform), primitive=None) for s in case.structures
-    )
-    return replace(case, structures=structures)
-
-
-def _mirrored(case: Case) -> Case:
-    swap = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, None: None}
-
-    def mirrored(s: Structure) -> Structure:
-        vertices = s.mesh.vertices * np.array([-1.0, 1.0, 1.0])
-        mesh = triangle_mesh(vertices, s.mesh.faces[:, ::-1])
-        return replace(s, mesh=mesh, side=swap[s.side], primitive=None)
-
-    return replace(case, structures=tuple(mirrored(s) for s in case.structures))
 
 
 def _best(answer: Plan) -> dict[tuple[Approach | None, Side | None], Trajectory]:
@@ -89,9 +72,9 @@ def test_moving_the_case_moves_the_plan_with_it(
         target=PATIENT, source=PATIENT, rotation=turn.as_matrix(),
         translation_mm=np.array([120.0, -340.0, 910.0]),
     )  # fmt: skip
-    moved = plan(_moved(case, transform), REQUEST)
-    assert len(moved.trajectories) == len(answer.trajectories)
-    for before, after in zip(answer.trajectories, moved.trajectories, strict=True):
+    after_it = plan(moved(case, transform), REQUEST)
+    assert len(after_it.trajectories) == len(answer.trajectories)
+    for before, after in zip(answer.trajectories, after_it.trajectories, strict=True):
         assert (before.approach, before.side) == (after.approach, after.side)
         for point in ("entry_skin_mm", "tip_mm"):
             expected = transform.points(getattr(before, point))
@@ -101,15 +84,16 @@ def test_moving_the_case_moves_the_plan_with_it(
         assert after.margin_mm == pytest.approx(before.margin_mm, abs=1e-4)
 
 
-def test_mirroring_the_case_swaps_left_and_right(case: Case, answer: Plan) -> None:
-    mirrored = _best(plan(_mirrored(case), REQUEST))
-    other = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
+def test_mirroring_the_case_swaps_left_and_right(
+    mirrored_lumbar: PreparedCase, answer: Plan
+) -> None:
+    mirrored = _best(plan(mirrored_lumbar, REQUEST))
     straight = _best(answer)
-    assert {(a, other[s]) for a, s in straight if s} == {(a, s) for a, s in mirrored if s}
+    assert {(a, OTHER[s]) for a, s in straight if s} == {(a, s) for a, s in mirrored if s}
     for (approach, side), before in straight.items():
         assert side is not None
-        after = mirrored[approach, other[side]]
-        assert np.linalg.norm(after.tip_mm * [-1.0, 1.0, 1.0] - before.tip_mm) < POSITION_MM
+        after = mirrored[approach, OTHER[side]]
+        assert np.linalg.norm(after.tip_mm * FLIP - before.tip_mm) < POSITION_MM
         assert after.margin_mm == pytest.approx(before.margin_mm, abs=1e-4)
 
 

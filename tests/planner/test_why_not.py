@@ -19,6 +19,7 @@ from planner.prepared import PreparedCase
 from planner.request import AnteriorBody, Approach, EvaluationRequest, PlanRequest, ScrewTip
 from planner.result import Certificate, Change, Opening, Plan, Status, Trajectory
 from planner.why_not import LIMIT_STEP_MM, REMOVABLE
+from tests.planner.elsewhere import OTHER
 
 Asked = tuple[PreparedCase, PlanRequest]
 TRANSPEDICULAR = (Approach.TRANSPEDICULAR,)
@@ -26,7 +27,6 @@ L3 = AnteriorBody(level="L3")
 L3_LEFT = PlanRequest(
     target=L3, approaches=(Approach.TRANSPEDICULAR, Approach.PARAPEDICULAR), needles=("11G-120",)
 )
-OTHER = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, None: None}
 
 
 def _with(case: Case, *structures: Structure) -> Case:
@@ -265,17 +265,9 @@ def test_what_would_open_a_closed_way_is_said(plans: dict[str, Plan]) -> None:
 
 
 def test_a_mirrored_case_is_opened_by_the_mirrored_changes(
-    lumbar: PreparedCase, plans: dict[str, Plan]
+    mirrored_lumbar: PreparedCase, plans: dict[str, Plan]
 ) -> None:
-    case = lumbar.given
-    structures = tuple(
-        replace(
-            s, side=OTHER[s.side], primitive=None,
-            mesh=triangle_mesh(s.mesh.vertices * [-1.0, 1.0, 1.0], s.mesh.faces[:, ::-1]),
-        )
-        for s in case.structures
-    )  # fmt: skip
-    mirrored = plan(replace(case, structures=structures), L3_LEFT)
+    mirrored = plan(mirrored_lumbar, L3_LEFT)
     [before], [after] = _closed(plans["a screw beside a thick needle"]), _closed(mirrored)
     assert after.blocked_by == before.blocked_by
     for o, m in zip(before.openings, after.openings, strict=True):

@@ -2,21 +2,18 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from api.viewer_files import built_viewer
+from tests.serving import free_port, wait_until_ready
 
-START_S = 300.0
 WAIT_MS = 240_000.0
 # Pictures are drawn in software, and the browser asks nobody but the service.
 CHROMIUM_FLAGS = (
@@ -46,16 +43,7 @@ class Service:
             cwd=Path(__file__).parents[2],
             env={**os.environ, "TROCAR_DATA_FOLDER": str(self.folder / data)},
         )  # fmt: skip
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, "the service ended by itself"
-            try:
-                if httpx2.get(f"{self.address}/readyz").status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.1)
-        pytest.fail("the service did not become ready")
+        wait_until_ready(self.address, self.process)
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
@@ -83,10 +71,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Return a running service."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    running = Service(folder=tmp_path_factory.mktemp("viewer"), port=port)
+    running = Service(folder=tmp_path_factory.mktemp("viewer"), port=free_port())
     try:
         running.start("data")
         yield running

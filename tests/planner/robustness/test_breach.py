@@ -1,7 +1,6 @@
 """Laws of the breach probability: what the samples say, and what must not change it."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,17 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from geometry.arrays import unit
 from geometry.frames import PATIENT, RigidTransform
-from geometry.mesh import TriangleMesh, triangle_mesh
-from geometry.solids import box, ellipsoid
-from planner.case import Case, Kind, Side
-from planner.needles.catalogue import needle_named
+from planner.case import Case, Kind
 from planner.needles.path import Line
 from planner.needles.path import Path as NeedlePath
 from planner.policy import meant_to_pass, policy_with
 from planner.prepared import PreparedCase
 from planner.question import Question, orientation
 from planner.request import ErrorProfile
-from planner.result import BreachProbability, Clearance
+from planner.result import BreachProbability
 from planner.robustness import (
     PROFILES,
     SAG_LENGTH_MM,
@@ -34,24 +30,8 @@ from planner.robustness import (
     standard_draws,
     wilson_interval,
 )
-from planner.verify import clearances
-
-SceneOf = Callable[[Kind, TriangleMesh], Question]
-NEEDLE = needle_named("15G-150")
-RADIUS_MM = NEEDLE.radius_mm
-
-
-def measured(question: Question, path: NeedlePath) -> tuple[Clearance, ...]:
-    through = meant_to_pass(question.prepared.case, question.bone)
-    return clearances(question.prepared, path, NEEDLE, question.policy, through)
-
-
-def plate(centre: Sequence[float], extents: Sequence[float]) -> TriangleMesh:
-    return box(np.array(centre, dtype=float), np.array(extents, dtype=float))
-
-
-def ball(centre: Sequence[float], radius: float) -> TriangleMesh:
-    return ellipsoid(np.array(centre, dtype=float), np.full(3, radius))
+from tests.planner.elsewhere import FLIP, mirrored, moved
+from tests.planner.robustness.measuring import NEEDLE, RADIUS_MM, SceneOf, ball, measured, plate
 
 
 def breach(question: Question, path: NeedlePath) -> BreachProbability:
@@ -173,28 +153,6 @@ def about(case: Case, question: Question) -> Question:
     return replace(question, prepared=prepared, bone=bone, axes=orientation(prepared, bone))
 
 
-def moved_question(question: Question, transform: RigidTransform) -> Question:
-    structures = tuple(
-        replace(s, mesh=s.mesh.moved(transform), primitive=None)
-        for s in question.prepared.case.structures
-    )
-    case = replace(question.prepared.case, structures=structures)
-    return about(case, question)
-
-
-def mirrored_question(question: Question) -> Question:
-    swap = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT, None: None}
-    structures = tuple(
-        replace(
-            s, side=swap[s.side], primitive=None,
-            mesh=triangle_mesh(s.mesh.vertices * [-1.0, 1.0, 1.0], s.mesh.faces[:, ::-1]),
-        )
-        for s in question.prepared.case.structures
-    )  # fmt: skip
-    case = replace(question.prepared.case, structures=structures)
-    return about(case, question)
-
-
 def test_moving_the_patient_changes_nothing(
     lumbar: Question, lumbar_paths: tuple[NeedlePath, ...]
 ) -> None:
@@ -202,10 +160,10 @@ def test_moving_the_patient_changes_nothing(
         target=PATIENT, source=PATIENT, rotation=Rotation.from_rotvec([0.3, -0.4, 0.2]).as_matrix(),
         translation_mm=np.array([120.0, -340.0, 910.0]),
     )  # fmt: skip
-    moved = moved_question(lumbar, transform)
+    there = about(moved(lumbar.prepared.case, transform), lumbar)
     for path in lumbar_paths[:2]:
         start, end = transform.points(np.stack([path[0].start_mm, path[0].end_mm]))
-        before, after = breach(lumbar, path), breach(moved, (Line(start_mm=start, end_mm=end),))
+        before, after = breach(lumbar, path), breach(there, (Line(start_mm=start, end_mm=end),))
         assert after.by_structure == before.by_structure
         assert after.total == before.total
 
@@ -213,10 +171,9 @@ def test_moving_the_patient_changes_nothing(
 def test_the_mirrored_patient_has_the_same_probabilities(
     lumbar: Question, lumbar_paths: tuple[NeedlePath, ...]
 ) -> None:
-    other = mirrored_question(lumbar)
-    flip = np.array([-1.0, 1.0, 1.0])
+    other = about(mirrored(lumbar.prepared.case), lumbar)
     for path in lumbar_paths:
-        twin = (Line(start_mm=path[0].start_mm * flip, end_mm=path[0].end_mm * flip),)
+        twin = (Line(start_mm=path[0].start_mm * FLIP, end_mm=path[0].end_mm * FLIP),)
         before, after = breach(lumbar, path), breach(other, twin)
         assert after.by_structure == before.by_structure
         assert after.total == before.total

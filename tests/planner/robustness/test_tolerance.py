@@ -1,7 +1,6 @@
 """Laws of the tolerance: it is proved, so no error within it may break a limit."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -14,37 +13,19 @@ from scipy.spatial.transform import Rotation
 from geometry import _kernels
 from geometry.arrays import unit
 from geometry.exact import MeshDistance
-from geometry.mesh import TriangleMesh, triangle_mesh
-from geometry.solids import box, ellipsoid
+from geometry.mesh import triangle_mesh
 from planner.case import Kind
-from planner.needles.catalogue import needle_named
 from planner.needles.path import Line, Segment
 from planner.needles.path import Path as NeedlePath
-from planner.policy import DEFAULT_POLICY, meant_to_pass, policy_with
+from planner.policy import DEFAULT_POLICY, policy_with
 from planner.question import Question
-from planner.result import Clearance, Tolerance
+from planner.result import Tolerance
 from planner.robustness import PROFILES, tolerance
-from planner.verify import clearances
+from tests.planner.robustness.measuring import NEEDLE, RADIUS_MM, SceneOf, ball, measured, plate
 
-SceneOf = Callable[[Kind, TriangleMesh], Question]
 ROUNDING_MM = 1e-9
 LENGTH_MM = 100.0  # of the needle in made-up scenes
 CANAL_MM = 1.0  # the hard limit of a canal
-NEEDLE = needle_named("15G-150")
-RADIUS_MM = NEEDLE.radius_mm
-
-
-def measured(question: Question, path: NeedlePath) -> tuple[Clearance, ...]:
-    through = meant_to_pass(question.prepared.case, question.bone)
-    return clearances(question.prepared, path, NEEDLE, question.policy, through)
-
-
-def plate(centre: Sequence[float], extents: Sequence[float]) -> TriangleMesh:
-    return box(np.array(centre, dtype=float), np.array(extents, dtype=float))
-
-
-def ball(centre: Sequence[float], radius: float) -> TriangleMesh:
-    return ellipsoid(np.array(centre, dtype=float), np.full(3, radius))
 
 
 def margin(question: Question, path: NeedlePath) -> float:
