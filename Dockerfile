@@ -5,7 +5,7 @@
 # publish a port it must listen elsewhere, which needs keys, a volume for them, and TLS in front:
 #   docker run --init --rm -v trocar:/var/lib/trocar trocar keys add NAME
 #   docker run --init --rm -v trocar:/var/lib/trocar -p 8000:8000 --read-only --tmpfs /tmp \
-#     --tmpfs /var/cache/trocar:uid=10001,mode=700 --cap-drop ALL \
+#     -v trocar-kernels:/var/cache/trocar --cap-drop ALL \
 #     --security-opt no-new-privileges trocar serve --host 0.0.0.0 --port 8000 --behind-proxy
 FROM node:22-slim AS viewer
 WORKDIR /viewer
