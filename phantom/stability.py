@@ -1,13 +1,15 @@
 """How steady pedicles are read: ``python -m phantom stability``.
 
 Every level, whole and operated, is read as drawn, turned, meshed half and twice as densely, and
-with noise on its vertices. What is claimed is compared with the whole bone as drawn.
+with noise on its vertices. What is claimed is compared with the whole bone as drawn. Vertebrae of
+given cases are read as they are and with noise.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -22,7 +24,8 @@ from phantom.operated import OPERATIONS
 from phantom.vertebra import VertebraShape, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.vertebra import vertebra_anatomy
-from planner.case import Kind, Side, Structure
+from planner.case import Case, Kind, Side, Structure
+from planner.case_io import load_case
 from planner.question import LEAST_TRUST
 
 CENTRE_MM, AXIS_DEG = 1.0, 3.0  # by which a claimed pedicle may move
@@ -37,6 +40,8 @@ TURN = RigidTransform(
     translation_mm=np.array([123.4, -80.3, 55.1]),
 )
 WHOLE = "whole"
+VARIANTS = (WHOLE, *OPERATIONS)
+_Found = VertebraAnatomy | Unavailable
 RESECTED: Mapping[str, tuple[Side, ...]] = MappingProxyType(
     {
         "left_pedicle_resected": (Side.LEFT,),
@@ -88,18 +93,30 @@ def claimed(found: VertebraAnatomy | Unavailable, side: Side) -> Pedicle | str:
     return pedicle if pedicle.confidence >= LEAST_TRUST else pedicle.cause
 
 
-def changed(shape: VertebraShape, field: Field, change: str, seed: int) -> TriangleMesh:
-    """Return the mesh of a field after one of ``CHANGES``."""
-    factor = {"half density": 2.0**0.5, "double density": 0.5**0.5}.get(change, 1.0)
+def _drawn(shape: VertebraShape, field: Field, coarser: float = 1.0) -> TriangleMesh:
     low, high = shape.bounds
-    mesh = zero_surface(field, low - ROOM_MM, high + ROOM_MM, factor * SPACING_MM)
-    if change == "noise":
-        return noisy(mesh, seed)
-    return mesh.moved(TURN) if change == "turned" else mesh
+    return zero_surface(field, low - ROOM_MM, high + ROOM_MM, coarser * SPACING_MM)
+
+
+def states(
+    shape: VertebraShape, field: Field, seeds: Sequence[int]
+) -> Iterator[tuple[str, TriangleMesh]]:
+    """Yield one of ``CHANGES`` and the mesh of a field after it; noise once for every seed."""
+    plain = _drawn(shape, field)
+    yield "as drawn", plain
+    yield "turned", plain.moved(TURN)
+    yield "half density", _drawn(shape, field, 2.0**0.5)
+    yield "double density", _drawn(shape, field, 0.5**0.5)
+    for seed in seeds:
+        yield "noise", noisy(plain, seed)
 
 
 def readings(
-    level: str, *, seed: int, variants: Sequence[str] = (WHOLE, *OPERATIONS)
+    level: str,
+    *,
+    seed: int,
+    variants: Sequence[str] = VARIANTS,
+    noises: int = 1,
 ) -> Iterator[Reading]:
     """Read one drawn vertebra in every variant and change.
 
@@ -107,25 +124,42 @@ def readings(
         level: ``T1`` to ``L5``.
         seed: Settles its asymmetry and the noise.
         variants: ``whole`` and names of operations.
+        noises: How often noise is drawn.
     """
     shape = vertebra_shape(morphometry(level), seed=seed)
-    whole = _read(level, changed(shape, shape.distance, "as drawn", seed))
+    whole = _read(level, _drawn(shape, shape.distance))
     for variant in variants:
         field = shape.distance if variant == WHOLE else OPERATIONS[variant](shape)
-        for change in CHANGES:
-            found = _read(level, changed(shape, field, change, seed))
-            for side in Side:
-                now, before = claimed(found, side), claimed(whole, side)
-                off, reason = None, now if isinstance(now, str) else ""
-                if isinstance(now, Pedicle):
-                    off = _off(now, before, turned=change == "turned")
-                    off = (np.inf, np.inf) if side in RESECTED.get(variant, ()) else off
-                yield Reading(
-                    level=level, variant=variant, change=change, side=side, off=off, reason=reason
-                )
+        for change, mesh in states(shape, field, range(seed, seed + noises)):
+            yield from _compared(level, variant, change, (_read(level, mesh), whole))
 
 
-def _read(level: str, mesh: TriangleMesh) -> VertebraAnatomy | Unavailable:
+def case_readings(case: Case, *, seed: int, noises: int) -> Iterator[Reading]:
+    """Read every vertebra of a case as it is, then with noise."""
+    for bone in case.of_kind(Kind.VERTEBRA):
+        level = bone.level or bone.name
+        whole = _read(level, bone.mesh)
+        for at in range(seed, seed + noises):
+            noise = _read(level, noisy(bone.mesh, at))
+            yield from _compared(level, case.name, "noise", (noise, whole))
+
+
+def _compared(
+    level: str, variant: str, change: str, found: tuple[_Found, _Found]
+) -> Iterator[Reading]:
+    """Compare both pedicles of a reading, the first, with those of the whole bone."""
+    for side in Side:
+        now, before = (claimed(one, side) for one in found)
+        off, reason = None, now if isinstance(now, str) else ""
+        if isinstance(now, Pedicle):
+            off = _off(now, before, turned=change == "turned")
+            off = (np.inf, np.inf) if side in RESECTED.get(variant, ()) else off
+        yield Reading(
+            level=level, variant=variant, change=change, side=side, off=off, reason=reason
+        )
+
+
+def _read(level: str, mesh: TriangleMesh) -> _Found:
     return vertebra_anatomy(Structure(name=level, kind=Kind.VERTEBRA, mesh=mesh, level=level))
 
 
@@ -167,9 +201,17 @@ def table(found: Sequence[Reading]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; exit status 0 if no claimed pedicle lies beyond the limits, else 1."""
     parser = argparse.ArgumentParser(prog="python -m phantom stability", description=__doc__)
+    parser.add_argument("cases", nargs="*", type=Path, help="bundles; none: drawn vertebrae")
     parser.add_argument("--levels", nargs="+", default=PHANTOM_LEVELS, choices=PHANTOM_LEVELS)
     parser.add_argument("--seed", type=int, default=3, help="settles asymmetry and noise")
+    parser.add_argument("--noises", type=int, default=1, help="how often noise is drawn")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     arguments = parser.parse_args(argv)
-    found = [r for level in arguments.levels for r in readings(level, seed=arguments.seed)]
+    often = {"seed": arguments.seed, "noises": arguments.noises}
+    found = [r for case in arguments.cases for r in case_readings(load_case(case), **often)] or [
+        r
+        for level in arguments.levels
+        for r in readings(level, variants=arguments.variants, **often)
+    ]
     sys.stdout.write(table(found))
     return 1 if any(r.is_wrong for r in found) else 0

@@ -162,6 +162,25 @@ def test_mirroring_the_bone_swaps_left_and_right(phantom_vertebra: Drawer) -> No
         assert other.outline.symmetric_difference(one.outline).area < 1e-5
 
 
+@pytest.mark.parametrize("level", ["T4", "L1", "L5"])
+def test_left_and_right_of_a_symmetric_bone_are_mirror_images(
+    phantom_vertebra: Drawer, level: str
+) -> None:
+    _, bone = phantom_vertebra(level, 0.0, 2.0)
+    flip = np.array([-1.0, 1.0, 1.0])
+    whole = trimesh.Trimesh(bone.mesh.vertices, bone.mesh.faces, process=False)
+    half = whole.slice_plane([0.0, 0.0, 0.0], [1.0, 0.0, 0.0])
+    other = trimesh.Trimesh(half.vertices * flip, half.faces[:, ::-1], process=False)
+    both = trimesh.util.concatenate([half, other])
+    both.merge_vertices()
+    anatomy = read(replace(bone, mesh=triangle_mesh(both.vertices, both.faces)))
+    left, right = pedicle(anatomy, Side.LEFT), pedicle(anatomy, Side.RIGHT)
+    assert np.linalg.norm(left.centre_mm - right.centre_mm * flip) < 0.05
+    assert np.degrees(angle_between(left.axis, right.axis * flip)) < 0.1
+    assert left.width_mm == pytest.approx(right.width_mm, abs=0.02)
+    assert left.height_mm == pytest.approx(right.height_mm, abs=0.02)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_tenth_of_a_micron_of_noise_moves_nothing_that_matters(
     phantom_vertebra: Drawer, seed: int
