@@ -118,7 +118,7 @@ def test_derived_roots_run_between_the_bones_and_miss_the_ribs(
             continue  # these sacra are solid: the root starts in a canal that is drawn as bone
         for bone in read(anatomy):
             surface = MeshDistance(case.structure(bone.structure).mesh)
-            assert surface.segment(*line).distance_mm > 0.5
+            assert surface.segment(*line).distance_mm > 0.0, "runs through bone"
         for rib in case.of_kind(Kind.RIB):
             assert MeshDistance(rib.mesh).segment(*line).distance_mm > 1.0
 
