@@ -20,7 +20,8 @@ DOCUMENT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _folder(folder: Path) -> Path:
+def labelled_case(folder: Path) -> Path:
+    """Write a case whose only bone is label 1 of a label map in a folder beneath, and return it."""
     scan = label_map({"L3": [block((-20.0, -15.0, -12.0), (20.0, 15.0, 12.0))]}, (1.0, 1.0, 1.0))
     (folder / "scan").mkdir(parents=True)
     nibabel.save(
@@ -33,7 +34,7 @@ def _folder(folder: Path) -> Path:
 def test_a_case_with_a_label_map_is_taken_and_its_surfaces_are_served(
     client: TestClient, tmp_path: Path
 ) -> None:
-    case = Client("", http=client).send_case(_folder(tmp_path / "case"))
+    case = Client("", http=client).send_case(labelled_case(tmp_path / "case"))
     mesh = client.get(f"/v1/cases/{case['case_id']}/structures/L3.ply")
     assert mesh.status_code == 200
     vertices = read_mesh(mesh.content, "ply").vertices
@@ -41,7 +42,7 @@ def test_a_case_with_a_label_map_is_taken_and_its_surfaces_are_served(
 
 
 def test_a_label_that_is_not_in_the_map_is_named(client: TestClient, tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "case")
+    folder = labelled_case(tmp_path / "case")
     structures = [{**DOCUMENT["structures"][0], "label": 7}]
     name = DOCUMENT["labelmap"]
     parts = [

@@ -109,3 +109,17 @@ def drop(page: Page, name: str, data: bytes) -> None:
         [name, base64.b64encode(data).decode()],
     )
     page.locator(".drop").dispatch_event("drop", {"dataTransfer": transfer})
+
+
+def drop_folder(page: Page, folder: Path) -> None:
+    """Drop a folder on the page, as from a file manager: Chromium itself walks it."""
+    box = page.locator(".drop").bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        session.send(
+            "Input.dispatchDragEvent",
+            {"type": step, "x": box["x"] + 5, "y": box["y"] + 5,
+             "data": {"items": [], "files": [str(folder)], "dragOperationsMask": 1}},
+        )  # fmt: skip
+    session.detach()

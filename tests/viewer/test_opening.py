@@ -4,18 +4,22 @@ The tests share one page, on which small cases are opened one after another.
 """
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
+import pytest
 from playwright.sync_api import Page, expect
 
 from api.keys import FILE, KeyRing
 from api.samples import sample_case
+from tests.api.test_label_maps import DOCUMENT, labelled_case
 from tests.viewer.steps import (
     assert_nothing_breaks_wcag_aa,
     bad_case,
     drop,
+    drop_folder,
     state,
     uploading_at,
     zipped,
@@ -55,6 +59,34 @@ def test_meshes_without_a_case_are_asked_about(page: Page) -> None:
     assert (screw["kind"], screw["level"], screw["side"]) == ("screw", "L3", "left")
     page.get_by_role("button", name="Other case").click()
     expect(page.get_by_role("button", name="1 structure, ")).to_be_visible()
+
+
+# The browser tells nobody else which parts a form has.
+HEAR_WHAT_IS_SENT = (
+    "() => { const send = window.send ??= XMLHttpRequest.prototype.send;"
+    " XMLHttpRequest.prototype.send = function (body) {"
+    " window.sent = [...body.keys()]; send.call(this, body) } }"
+)
+
+
+@pytest.mark.parametrize("as_zip", [False, True], ids=["folder", "zip"])
+def test_a_dropped_label_map_is_sent_and_one_that_no_case_names_is_not(
+    page: Page, tmp_path: Path, *, as_zip: bool
+) -> None:
+    folder = labelled_case(tmp_path / "dropped" / "case")
+    (folder / "scan" / "other.nii.gz").write_bytes(b"named nowhere, and no scan")
+    page.evaluate(HEAR_WHAT_IS_SENT)
+    if as_zip:
+        archive = shutil.make_archive(str(tmp_path / "case"), "zip", folder.parent)
+        drop(page, "case.zip", Path(archive).read_bytes())
+    else:
+        drop_folder(page, folder)
+    page.wait_for_function("trocar.model.state.opened && trocar.model.state.busy === null")
+    assert page.evaluate("window.sent") == ["case", DOCUMENT["labelmap"]]
+    [bone] = state(page, "s.opened.structures")
+    assert (bone["name"], bone["kind"], bone["level"]) == ("L3", "vertebra", "L3")
+    assert page.evaluate("[...trocar.scene.bodies.keys()]") == ["L3"]
+    page.get_by_role("button", name="Other case").click()
 
 
 def test_a_dropped_zip_is_seen_at_once_sent_and_read_with_what_is_wrong_in_it(page: Page) -> None:

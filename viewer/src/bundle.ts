@@ -5,7 +5,7 @@ import { unzip } from "fflate";
 export interface Bundle {
   /** case.json, if there was one. */
   readonly document: string | null;
-  /** Meshes by their path beside case.json. */
+  /** Meshes, and the label map that case.json names, by their path beside it. */
   readonly files: ReadonlyMap<string, Blob>;
   /** What was left out, so that nothing disappears silently. */
   readonly ignored: readonly string[];
@@ -64,7 +64,7 @@ async function walked(entry: FileSystemEntry): Promise<FileAt[]> {
   }
 }
 
-/** Take files apart into case.json and meshes; archives are unpacked. */
+/** Take files apart into case.json and what it names, or meshes alone; archives are unpacked. */
 export async function bundleOf(given: readonly FileAt[]): Promise<Bundle> {
   const all: FileAt[] = [];
   for (const file of given) {
@@ -77,12 +77,14 @@ export async function bundleOf(given: readonly FileAt[]): Promise<Bundle> {
   }
   const found = documents[0];
   const root = found ? found.path.slice(0, -"case.json".length) : "";
-  const meshes = all.filter((file) => MESHES.test(file.path) && file.path.startsWith(root));
-  const named = meshes.map((file): [string, Blob] => [file.path.slice(root.length), file.blob]);
-  const used = new Set([...meshes, ...documents]);
+  const document = found ? await found.blob.text() : null;
+  const named = document === null ? null : namedIn(document);
+  const beside = all.filter((file) => file.path.startsWith(root) && !documents.includes(file));
+  const taken = beside.filter(({ path }) => named?.has(path.slice(root.length)) ?? MESHES.test(path));
+  const used = new Set([...taken, ...documents]);
   return {
-    document: found ? await found.blob.text() : null,
-    files: new Map(named),
+    document,
+    files: new Map(taken.map((file) => [file.path.slice(root.length), file.blob])),
     ignored: all.filter((file) => !used.has(file)).map((file) => file.path),
   };
 }
@@ -105,22 +107,21 @@ async function unpacked(archive: Blob): Promise<FileAt[]> {
     .map(([path, data]) => ({ path, blob: new Blob([data as Uint8Array<ArrayBuffer>]) }));
 }
 
-/** The multipart form of a bundle: part `case`, and one part for each mesh that it names. */
+/** The multipart form of a bundle: part `case`, and one part for each of its files. */
 export function formOf(document: string, files: ReadonlyMap<string, Blob>): FormData {
   const form = new FormData();
   form.append("case", new Blob([document], { type: "application/json" }), "case.json");
-  const named = namedIn(document);
-  for (const [name, blob] of files) {
-    if (named === null || named.has(name)) form.append(name, blob, name.split("/").pop());
-  }
+  for (const [name, blob] of files) form.append(name, blob, name.split("/").pop());
   return form;
 }
 
 /** The files a case names; null where that cannot be told, which the service then says better. */
-function namedIn(document: string): ReadonlySet<string> | null {
+function namedIn(document: string): ReadonlySet<string | undefined> | null {
   try {
-    const { structures } = JSON.parse(document) as { structures: { file?: string }[] };
-    return new Set(structures.flatMap((structure) => structure.file ?? []));
+    const { structures, labelmap } = JSON.parse(document) as {
+      structures: { file?: string }[]; labelmap?: string;
+    };
+    return new Set([...structures.map((structure) => structure.file), labelmap]);
   } catch {
     return null;
   }
