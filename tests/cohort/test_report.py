@@ -13,7 +13,7 @@ from pyarrow import parquet
 from cohort.counts import Share, blockers, blocking, by_needle, share, spines, spread, targets_of
 from cohort.report import report
 from cohort.run import run_cohort
-from cohort.spec import BUILT_IN, WITHIN
+from cohort.spec import BUILT_IN, WITHIN, spine_name
 from cohort.store import records
 from cohort.tables import write_tables
 from cohort.work import plan_record
@@ -159,36 +159,44 @@ SAMPLE = Path(__file__).parents[2] / "sample_cases" / "lumbar-fracture"
 CLOCK = itertools.count(1.0)
 
 
-def _planned(_: Mapping[str, Any], __: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Work on one spine: a part of a sample, through a pedicle with a thick and a thin needle."""
+def _planned(_: Mapping[str, Any], numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Work on two spines: a part of a sample, through a pedicle with a thick or a thin needle."""
     kept = {"L3", "dural_sac", "screw_L3_L"}
     case = load_case(SAMPLE)
     part = replace(case, structures=tuple(s for s in case.structures if s.name in kept))
     prepared = PreparedCase(part)
-    targets = []
-    for number, needle in enumerate(("8G-150", NEEDLES[0]), start=1):
+    for number in sorted({0, 1} & set(numbers)):
         request = PlanRequest(
             target=AnteriorBody(level="L3"), approaches=(Approach.TRANSPEDICULAR,),
-            sides=(Side.LEFT,), needles=(needle,), max_trajectories=1,
+            sides=(Side.LEFT,), needles=(("8G-150", NEEDLES[0])[number],), max_trajectories=1,
         )  # fmt: skip
+        spine = spine_name(number)
         head = {"level": "L3", "region": "lumbar", "failure": WITHIN, "way": ""}
-        record = plan_record(plan(prepared, request))
-        targets.append({"target": f"000001-{number}", **head, **record})
-    times = {name: next(CLOCK) for name in ("drawing", *(t["target"] for t in targets))}
-    body = {"sex": "female", "scale": 1.0, "pedicle_width": 1.0, "scoliotic": False}
-    yield {"spine": "000001", **body, "targets": targets, "times_s": times}
+        target = {"target": f"{spine}-1", **head, **plan_record(plan(prepared, request))}
+        body = {"sex": "female", "scale": 1.0, "pedicle_width": 1.0, "scoliotic": False}
+        times = {name: next(CLOCK) for name in ("drawing", target["target"])}
+        yield {"spine": spine, **body, "targets": [target], "times_s": times}
+
+
+def _stopped(fields: Mapping[str, Any], numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Work on the last of them, and be stopped."""
+    yield from _planned(fields, [1])
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Run a cohort of one real spine twice."""
+    """Run a cohort of two real spines twice; the second time it is stopped and goes on."""
     first, second = (tmp_path_factory.mktemp("run") for _ in range(2))
-    for folder in (first, second):
-        run_cohort(SPEC, folder, _planned, lambda *_: None)
+    run_cohort(SPEC, first, _planned, lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        run_cohort(SPEC, second, _stopped, lambda *_: None)
+    assert len(list(records(second))) == 1
+    run_cohort(SPEC, second, _planned, lambda *_: None)
     return first, second
 
 
-def test_the_same_cohort_twice_is_the_same_bytes_but_for_its_times(
+def test_a_cohort_that_was_stopped_and_went_on_is_the_same_bytes_but_for_its_times(
     runs: tuple[Path, Path],
 ) -> None:
     pages = [(f / "report.html").read_text().split('<section id="times">') for f in runs]
