@@ -6,6 +6,7 @@ standard error; 1: our fault. With ``--json`` standard output is JSON and nothin
 
 import ipaddress
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +18,21 @@ from api import DISCLAIMER, cli_audit, cli_cohort, cli_keys
 from api.access import key_ring
 from api.case_documents import case_document
 from api.cases import load_case
-from api.cli_files import announce, read_request, refusals, write_check, write_plan, write_sheet
+from api.cli_files import (
+    announce,
+    made_folder,
+    read_request,
+    refusals,
+    write_check,
+    write_plan,
+    write_sheet,
+)
 from api.cli_import import import_segmentation
 from api.cli_node import node
 from api.cli_server import plan_at
 from api.cli_session import named_targets, session
 from api.documents import dump, plan_document, trajectory_document
-from api.exports import write_exports
+from api.exports import require_exportable, write_exports
 from api.logs import log_to_standard_error
 from api.progress import shown_progress
 from api.proofs import checked_proof, planned_with_proof, print_report, report_document
@@ -132,22 +141,22 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     if max_trajectories is not None:
         asked["max_trajectories"] = max_trajectories
     asked.update(named_targets(target or ()))
+    if export:
+        require_exportable(asked, out=out, server=server)
     if server is not None:
         plan_at(server, case_path, asked, out=out, proof=proof, as_json=as_json)
         return
     if "targets" in asked:
         session(case_path, asked, out=out, proof=proof, as_json=as_json)
         return
-    if "target" not in asked:
-        raise RequestError(
-            f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",
-            field="target", code="missing",
-        )  # fmt: skip
+    _require_target(asked)
     document = checked(PlanRequestDocument, asked)
     in_force, notes = document.request(), []
     with shown_progress() as progress:
         progress("reading the case", 0.0)
         prepared = PreparedCase(load_case(case_path))
+        if out is not None:  # before the search, not after it
+            made_folder(out / "exports" if export else out)
         if proof is None:
             made = planned(prepared, in_force, progress=progress)
         else:
@@ -163,6 +172,14 @@ def plan(  # noqa: PLR0913  a command's options are its arguments
     else:
         print_plan(_console(), made)
     announce(notes)
+
+
+def _require_target(asked: Mapping[str, Any]) -> None:
+    if "target" not in asked:
+        raise RequestError(
+            f"is required: give --target ({SHORT_FORMS}), or put one into --request FILE",
+            field="target", code="missing",
+        )  # fmt: skip
 
 
 @app.command()

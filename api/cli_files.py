@@ -50,6 +50,21 @@ def read_request(path: Path | None) -> dict[str, Any]:
     return dict(parsed_object(raw, field="request"))
 
 
+def made_folder(path: Path) -> Path:
+    """Make a folder where there is none, and return it.
+
+    Raises:
+        RequestError: If it cannot be made, such as where there is a file of that name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"{path} cannot be made a folder: {error.strerror}", field="out", code="unwritable"
+        ) from error
+    return path
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write a file as UTF-8, making its folder, and return its path.
 
@@ -65,8 +80,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
     Raises:
         RequestError: If it cannot be written.
     """
+    made_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
         raise RequestError(

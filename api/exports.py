@@ -1,6 +1,7 @@
 """What ``trocar plan --export`` writes: a plan for other programs, in their own formats."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,33 @@ from exchange.encapsulated_stl import encapsulated_stl
 from exchange.ranked_table import ranked_table
 from exchange.vtp import FRAMES, vtp_bytes
 from geometry.mesh import TriangleMesh, triangle_mesh
+from planner.errors import RequestError
 from planner.prepared import PreparedCase
 from planner.request import PlanRequest
 from planner.result import Plan
 from planner.target import bone_of
+
+
+def require_exportable(asked: Mapping[str, Any], *, out: Path | None, server: str | None) -> None:
+    """Refuse ``--export`` where nothing would be exported.
+
+    Raises:
+        RequestError: If there is no folder, a service plans, or several targets are asked for.
+    """
+    if out is None:
+        raise RequestError(
+            "is written under --out; give --out DIR too", field="export", code="missing-out"
+        )
+    if server is not None:
+        raise RequestError(
+            "is written where the plan is made; leave --server out", field="export",
+            code="planned-elsewhere",
+        )  # fmt: skip
+    if "targets" in asked:
+        raise RequestError(
+            "is written for one target; plan each target that is to be exported by itself",
+            field="export", code="several-plans",
+        )  # fmt: skip
 
 
 def write_exports(
