@@ -20,6 +20,7 @@ RUNS_ON_MM = 4.0  # beyond a head, that a bar must show to have passed it
 LONGEST_STEPS = 700
 ALONG_SPINE = 0.7  # cosine to it
 COVERED = 0.5  # share of a stretch's points near a bar already followed
+SAME = 0.9  # the same share of a whole bar, near one followed later: it is part of that one
 TURN_RAD = np.radians(25.0)  # from one stretch of BACK steps to the next
 LARGEST_MM = 5.5  # radius
 BENT_RAD = np.radians(50.0)  # of a rod in a head
@@ -98,8 +99,10 @@ def bars_in(grid: SolidGrid, *, up: Vector) -> list[Bar]:
     """
     found: list[Bar] = []
     for strand in strands(grid):
-        if not any(_covers(bar, strand) for bar in found):
-            found.append(_followed(grid, strand, up))
+        if not any(_covers(bar, strand.points) > COVERED for bar in found):
+            new = _followed(grid, strand, up)
+            # A bar that ended in a head from one side may be passed through from the other.
+            found = [*(bar for bar in found if _covers(new, bar.points) < SAME), new]
     bars = _joined([bar for bar in found if bar.radius < LARGEST_MM], up)
     rods = [bar for bar in bars if bar.passed > 0]
     return [_held_by(bar, [r for r in rods if r is not bar]) for bar in bars]
@@ -159,10 +162,10 @@ def _bent_on(first: Bar, a: int, second: Bar, b: int, up: Vector) -> float | Non
     return gap if 0.7 < first.radius / second.radius < 1.4 else None
 
 
-def _covers(bar: Bar, strand: Strand) -> bool:
-    """Tell whether a stretch belongs to a bar."""
-    gaps = np.linalg.norm(strand.points[:, None] - bar.points, axis=2).min(axis=1)
-    return bool((gaps < 1.2 * bar.radius + STEP_MM).mean() > COVERED)
+def _covers(bar: Bar, points: Points) -> float:
+    """Return the share of points that lie in a bar."""
+    gaps = np.linalg.norm(points[:, None] - bar.points, axis=2).min(axis=1)
+    return float((gaps < 1.2 * bar.radius + STEP_MM).mean())
 
 
 def _followed(grid: SolidGrid, strand: Strand, up: Vector) -> Bar:
