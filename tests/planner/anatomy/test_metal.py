@@ -7,12 +7,15 @@ from functools import cache
 import numpy as np
 import pytest
 
+from exchange.segments import Segment, lps_affine
+from exchange.surface import surface_of
 from geometry.arrays import frozen, unit
 from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh, triangle_mesh
 from geometry.solids import cylinder, tube
 from phantom.hardware import Screw, rod_line, rod_mesh, screw_mesh
 from phantom.specimens import fused
+from phantom.voxels import label_map
 from planner.anatomy.metal import Apart, taken_apart
 from planner.anatomy.model import RodLine, ScrewAxis, Unavailable
 from planner.anatomy.reader import AnatomyReader
@@ -187,6 +190,26 @@ def test_real_hardware_fused_by_an_image_gets_its_levels_and_sides_from_the_bone
     screws = [s for s in hardware.screws.values() if isinstance(s, ScrewAxis)]
     given = [s for s in metal if s.kind is Kind.SCREW]
     assert {(s.level, s.side) for s in screws} == {(s.level, s.side) for s in given}
+
+
+def test_a_rod_bent_in_a_head_that_one_side_cannot_pass_is_one_rod(
+    real_case: Callable[[str], PreparedCase],
+) -> None:
+    """From below it ends in the head, from above it is followed through: it is there once."""
+    case = real_case("lumbar-cage").given
+    shift = np.array([0.90, -0.38, -0.15])
+    given = [case.structure(name).mesh for name in ("rod_R", "screw_L4_R", "screw_L5_R")]
+    moved = [triangle_mesh(mesh.vertices + shift, mesh.faces) for mesh in given]
+    image = label_map({"metal": moved}, (1.0, 1.0, 1.0))
+    affine = lps_affine(image.ras_from_voxel)
+    voxels = Segment(label="metal", voxels=image.labels > 0, lps_from_voxel=affine)
+    apart = taken_apart(Structure(name="metal", kind=Kind.SCREW, mesh=surface_of(voxels)))
+    assert len(axes_of(apart)) == 2
+    assert apart.findings == ()
+    [rod] = apart.rods.values()
+    ends = rod.points_mm[[0, -1], 2]
+    heights = moved[0].vertices[:, 2]
+    assert ends == pytest.approx([heights.max(), heights.min()], abs=4.0)
 
 
 def test_a_crosslink_and_a_broken_screw_in_a_block_are_told_apart() -> None:
