@@ -20,7 +20,8 @@ RUNS_ON_MM = 4.0  # beyond a head, that a bar must show to have passed it
 LONGEST_STEPS = 700
 ALONG_SPINE = 0.7  # cosine to it
 COVERED = 0.5  # share of a stretch's points near a bar already followed
-SAME = 0.9  # the same share of a whole bar, near one followed later: it is part of that one
+SAME = 0.9  # the same share of a whole bar, near a rod followed later: it is part of that one
+ALIKE = (0.7, 1.4)  # ratio of the radii of two pieces of one rod
 TURN_RAD = np.radians(25.0)  # from one stretch of BACK steps to the next
 LARGEST_MM = 5.5  # radius
 BENT_RAD = np.radians(50.0)  # of a rod in a head
@@ -101,8 +102,7 @@ def bars_in(grid: SolidGrid, *, up: Vector) -> list[Bar]:
     for strand in strands(grid):
         if not any(_covers(bar, strand.points) > COVERED for bar in found):
             new = _followed(grid, strand, up)
-            # A bar that ended in a head from one side may be passed through from the other.
-            found = [*(bar for bar in found if _covers(new, bar.points) < SAME), new]
+            found = [*(bar for bar in found if not _goes_on(new, bar)), new]
     bars = _joined([bar for bar in found if bar.radius < LARGEST_MM], up)
     rods = [bar for bar in bars if bar.passed > 0]
     return [_held_by(bar, [r for r in rods if r is not bar]) for bar in bars]
@@ -159,7 +159,16 @@ def _bent_on(first: Bar, a: int, second: Bar, b: int, up: Vector) -> float | Non
         return None
     if along < BENT_ALONG or turn > BENT_RAD or ahead < np.cos(BENT_RAD) * gap:
         return None
-    return gap if 0.7 < first.radius / second.radius < 1.4 else None
+    return gap if _alike(first, second) else None
+
+
+def _goes_on(rod: Bar, bar: Bar) -> bool:
+    """Tell whether a bar that ended in a head is part of a rod that passed it the other way."""
+    return rod.passed > 0 and _alike(rod, bar) and _covers(rod, bar.points) >= SAME
+
+
+def _alike(first: Bar, second: Bar) -> bool:
+    return ALIKE[0] < first.radius / second.radius < ALIKE[1]
 
 
 def _covers(bar: Bar, points: Points) -> float:
