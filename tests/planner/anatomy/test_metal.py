@@ -207,7 +207,7 @@ def test_a_rod_bent_in_a_head_that_one_side_cannot_pass_is_one_rod(
     assert len(axes_of(apart)) == 2
     assert apart.findings == ()
     [rod] = apart.rods.values()
-    ends = rod.points_mm[[0, -1], 2]
+    ends = np.asarray(rod.points_mm)[[0, -1], 2]
     heights = moved[0].vertices[:, 2]
     assert ends == pytest.approx([heights.max(), heights.min()], abs=4.0)
 
