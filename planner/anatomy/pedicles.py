@@ -1,14 +1,17 @@
 """Both pedicles of a vertebra, and how far each can be trusted.
 
 A pedicle that looks unsound in the bone as segmented is sought again with the channels of screws
-closed. What then touches a flat cut, or contradicts the other side, is not trusted.
+closed. What another closing shows elsewhere, touches a flat cut, or contradicts the other side, is
+not trusted.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 import shapely
 
+from geometry.arrays import Vector
 from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh
 from planner.anatomy.body import BodyBox
@@ -20,7 +23,11 @@ from planner.anatomy.solid import Window, calmed, closed_up
 from planner.case import Side
 
 LONGEST_MM = 2.5  # edges up to which a bone is smoothed to seek isthmuses: more than for its body
+BALL_MM = np.full(3, 3.8)  # half axes of what closes channels: screws up to 7.5 mm leave none
+DISC_MM = np.array([3.8, 0.01, 3.8])  # and of what stands across the neck, which has to agree
+STEADY_MM, STEADY_RAD = 0.5, np.radians(1.5)  # half of what a claimed isthmus may be off
 CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
+UNCONFIRMED = 0.4  # and in those of which the disc shows one elsewhere, or not at all
 CUT = 0.3  # and in one that a flat cut touches
 UNLIKE = 0.4  # and in two that do not mirror each other
 APART_MM = 3.5  # between an isthmus and the mirror image of the other; healthy bone: 2.6 and 0.09
@@ -85,21 +92,59 @@ def _sound(found: Found) -> bool:
 def _mended(
     mesh: TriangleMesh, box: BodyBox, level: str | None, found: dict[Side, Found]
 ) -> dict[Side, Found]:
-    """Seek what is unsound again in the bone with its channels closed."""
+    """Seek what is unsound again in the bone with its channels closed, in two ways."""
+    unsound = {side: one for side, one in found.items() if not _sound(one)}
+    first = _closed(mesh, box, level, unsound, ball_mm=BALL_MM)
+    second = _closed(mesh, box, level, first, ball_mm=DISC_MM)
+    return found | _confirmed(first, second)
+
+
+def _closed(
+    mesh: TriangleMesh, box: BodyBox, level: str | None, sides: Collection[Side], *, ball_mm: Vector
+) -> dict[Side, Pedicle]:
+    """Return what is sound of some sides in the bone with its channels closed by a ball."""
+    if not sides:
+        return {}
     half = np.array([1.4 * box.half[0], 16.0, box.half[2] + 4.0])
     behind = box.centre + (box.half[1] + 5.0) * box.axes[1]
-    closed = closed_up(mesh, Window(centre=behind, axes=box.axes, half=half))
+    closed = closed_up(mesh, Window(centre=behind, axes=box.axes, half=half), ball_mm=ball_mm)
     if closed is None:
-        return found
+        return {}
     bone = Slicer(closed)
-    again: dict[Side, Found] = {}
-    for side, first in found.items():
-        second = first if _sound(first) else pedicle(bone, box, side, level)
-        if isinstance(second, Pedicle) and second is not first and _sound(second):
-            cause = f"{second.cause}; channels in the bone were closed to find it"
-            second = replace(second, confidence=CLOSED * second.confidence, cause=cause)
-        again[side] = second if _sound(second) else first
-    return again
+    read = {side: pedicle(bone, box, side, level) for side in sides}
+    return {side: one for side, one in read.items() if isinstance(one, Pedicle) and _sound(one)}
+
+
+def _confirmed(first: dict[Side, Pedicle], second: dict[Side, Pedicle]) -> dict[Side, Pedicle]:
+    """Trust isthmuses in bone closed by the ball if the disc shows all of them in the same place.
+
+    The ball also fills the hollows along a neck and pulls the isthmus into them; the disc, which
+    stands across the neck, does not, but closes less where a wall is gone. Where they part on one
+    side, the bone is not drawn well enough for the other side to be right but by chance.
+    """
+    told = "channels in the bone were closed to find it"
+    doubts = [doubt for side in first if (doubt := _doubt(first[side], second.get(side)))]
+    if doubts:
+        cause = f"{told}, but closed in another way {' and '.join(doubts)}"
+        return {s: replace(p, confidence=UNCONFIRMED, cause=cause) for s, p in first.items()}
+    return {
+        s: replace(p, confidence=CLOSED * p.confidence, cause=f"{p.cause}; {told}")
+        for s, p in first.items()
+    }
+
+
+def _doubt(first: Pedicle, second: Pedicle | None) -> str:
+    """Say how a second reading of an isthmus differs from the first; empty if hardly."""
+    if second is None:
+        return f"the {first.side} isthmus is not found again"
+    apart_mm = float(np.linalg.norm(first.centre_mm - second.centre_mm))
+    apart_rad = angle_between(first.axis, second.axis)
+    if apart_mm < STEADY_MM and apart_rad < STEADY_RAD:
+        return ""
+    return (
+        f"the {first.side} isthmus lies {apart_mm:.1f} mm and {np.degrees(apart_rad):.1f} degrees "
+        "elsewhere"
+    )
 
 
 def _uncut(found: Found, edges: tuple[CutEdge, ...]) -> Found:

@@ -14,11 +14,10 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
-from geometry.arrays import Point, Rotation
+from geometry.arrays import Point, Rotation, Vector
 from geometry.mesh import TriangleMesh, triangle_mesh
 from planner.anatomy import _kernels
 
-CLOSED_MM = 3.8  # radius of the ball: screws up to 7.5 mm leave no channel
 STEP_MM = 0.8
 SMALL_SHARE = 0.03  # of the largest shell's volume; smaller ones say nothing about the whole
 CALM_MM = 6.0
@@ -106,11 +105,16 @@ def _within(mesh: TriangleMesh, outer: Bool[np.ndarray, " m"], low: Point, high:
     return bool(np.arctan2(top, below).sum() > np.pi)
 
 
-def closed_up(mesh: TriangleMesh, window: Window) -> TriangleMesh | None:
-    """Return the bone within a window with every channel closed that a screw leaves, or None.
+def closed_up(mesh: TriangleMesh, window: Window, *, ball_mm: Vector) -> TriangleMesh | None:
+    """Return the bone within a window with every channel closed that a ball cannot pass, or None.
 
-    The surface lies within about half a grid step of the bone's own; where the window ends, the
-    bone is cut off.
+    The surface lies within about half a grid step of the bone's own, but for hollows narrower than
+    the ball, which are filled up to it; where the window ends, the bone is cut off.
+
+    Args:
+        mesh: The bone, patient LPS, mm.
+        window: What of it is looked at, in the same frame.
+        ball_mm: Its half axes along the axes of the window; a small one makes it a disc.
     """
     half = window.half + MARGIN_MM
     counts = np.ceil(2.0 * half / STEP_MM).astype(np.int64) + 1
@@ -120,9 +124,9 @@ def closed_up(mesh: TriangleMesh, window: Window) -> TriangleMesh | None:
     bone = np.cumsum(sheets, axis=2) > 0
     if not bone.any():
         return None
-    reach = CLOSED_MM / STEP_MM
-    grown = distance_transform_edt(~bone) < reach
-    depth = distance_transform_edt(grown) - reach
+    reach, flat = ball_mm.max() / STEP_MM, ball_mm.max() / ball_mm
+    grown = distance_transform_edt(~bone, sampling=flat) < reach
+    depth = distance_transform_edt(grown, sampling=flat) - reach
     field = gaussian_filter(np.clip(depth, -2.0, 2.0), 0.7)
     field[[0, -1]] = field[:, [0, -1]] = field[:, :, [0, -1]] = -1.0
     if field.max() <= 0.0:

@@ -88,6 +88,18 @@ def test_what_leaves_the_pedicles_alone_leaves_them_found(level: str, name: str)
         assert_steady(claimed(found, side), intact(level).pedicles[side])
 
 
+@pytest.mark.parametrize(("level", "spacing_mm"), [("T11", 1.5), ("L2", 2.1)])
+def test_an_isthmus_that_two_closings_show_apart_is_not_claimed(
+    level: str, spacing_mm: float
+) -> None:
+    found = vertebra_anatomy(bone(level, OPERATIONS["screw_channels"](shape_of(level)), spacing_mm))
+    assert isinstance(found, VertebraAnatomy)
+    left = found.pedicles[Side.LEFT]
+    assert isinstance(left, Pedicle)  # 5 to 7 degrees off
+    assert claimed(found, Side.LEFT) is None
+    assert "closed in another way" in left.cause
+
+
 @pytest.mark.parametrize("level", ["L2"])
 @pytest.mark.parametrize(("axis", "sign"), [(2, 1.0), (2, -1.0), (0, 1.0), (1, -1.0)])
 def test_a_bone_cut_off_at_the_edge_of_the_scan_is_not_trusted(
