@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 
 from api import work
@@ -33,7 +34,9 @@ from api.targets import require_target
 router = APIRouter(prefix="/v1", tags=["plans"])
 _Primary = Annotated[float | None, Query(ge=-180.0, le=180.0, allow_inf_nan=False)]
 _Secondary = Annotated[float | None, Query(ge=-90.0, le=90.0, allow_inf_nan=False)]
-_Rank = Annotated[int, Query(ge=1)]
+_MOST_RANK = 1000  # above what any plan holds, and a number that crosses to a worker
+_Rank = Annotated[int, Query(ge=1, le=_MOST_RANK)]
+_RankInPath = Annotated[int, InPath(ge=1, le=_MOST_RANK)]
 _CArmName = Annotated[str | None, Query(max_length=100)]
 STATE_SCHEMA = "trocar/plan-state/1"
 _PREFERRED_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.IGNORECASE)
@@ -170,7 +173,7 @@ async def sheet(request: Request, plan_id: str, rank: _Rank = 1) -> Response:
 async def fluoro(
     request: Request,
     plan_id: str,
-    rank: int,
+    rank: _RankInPath,
     primary_deg: _Primary = None,
     secondary_deg: _Secondary = None,
     c_arm: _CArmName = None,

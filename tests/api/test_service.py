@@ -354,6 +354,8 @@ def test_a_needle_is_shown_as_x_rays_would_show_it(client: TestClient, plan_url:
         assert picture.content.startswith(b"\x89PNG")
     assert len({picture.content for picture in pictures}) == 3
     problem(client.get(f"{plan_url}/trajectories/99/fluoro.png"), 404, "rank")
+    for of_rank in ("trajectories/{}/fluoro.png", "sheet.pdf?rank={}"):
+        problem(client.get(f"{plan_url}/{of_rank.format(2**70)}"), 422, "rank")
     problem(client.get(address, params={"primary_deg": 400.0}), 422, "primary_deg")
     problem(client.get(address, params={"c_arm": "o-arm"}), 422, "c_arm")
 
