@@ -26,9 +26,19 @@ def surface_of(segment: Segment, *, rounds: int = ROUNDS) -> TriangleMesh:
         segment: Voxels in patient LPS.
         rounds: How often the filter is applied; 0 leaves the steps.
     """
+    mesh = _surface_by("lewiner", segment, rounds)
+    return mesh if mesh.is_closed else _surface_by("lorensen", segment, rounds)
+
+
+def _surface_by(method: str, segment: Segment, rounds: int) -> TriangleMesh:
+    """Return the surface by one table of cases.
+
+    Lewiner's joins voxels that touch along an edge, which keeps slanted walls whole, but leaves a
+    hole where four stand crosswise about a face. Lorensen's parts them, and leaves none.
+    """
     padded = np.pad(segment.voxels, 1)
     steps, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
-        padded.astype(np.float32), 0.5
+        padded.astype(np.float32), 0.5, method=method
     )
     voxels = steps.astype(np.float64) - 1.0
     faces = faces.astype(np.int64)

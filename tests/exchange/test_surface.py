@@ -45,6 +45,13 @@ def test_a_surface_parts_the_voxels_inside_from_those_outside(
         assert distance.contains(centre) == segment.voxels[index]
 
 
+def test_four_voxels_crosswise_about_a_face_have_a_closed_surface() -> None:
+    voxels = np.zeros((2, 3, 3), dtype=bool)
+    for place in ((0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 2, 1)):
+        voxels[place] = True
+    assert surface_of(_segment(voxels)).is_closed
+
+
 def test_a_wall_of_one_voxel_keeps_its_place_and_most_of_its_thickness() -> None:
     wall = np.zeros((9, 9, 9), dtype=bool)
     wall[4, 1:8, 1:8] = True
