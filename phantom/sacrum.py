@@ -64,6 +64,11 @@ class SacrumShape:
         """From the midline to the canal's side wall at S1, mm."""
         return 0.5 * CANAL_MM[0] * self.scale
 
+    @property
+    def bounds(self) -> tuple[Point, Point]:
+        """Low and high corner of a box around the bone, with room to spare, mm."""
+        return self.scale * _BOX[0], self.scale * _BOX[1]
+
     def foramen_mm(self, side: Side) -> Point:
         """Return the middle of the first foramen beside the canal, frame of building, mm."""
         return self.scale * _inlet(side, FORAMEN_Z_MM)
@@ -105,7 +110,7 @@ def sacrum_mesh(
     shape: SacrumShape, *, resolution_mm: float, field: Field | None = None
 ) -> TriangleMesh:
     """Return the bone's surface in the frame of building; of a field cut from it, where given."""
-    low, high = shape.scale * _BOX
+    low, high = shape.bounds
     return zero_surface(field or shape.distance, low, high, resolution_mm)
 
 

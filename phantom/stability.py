@@ -1,8 +1,8 @@
 """How steady pedicles are read: ``python -m phantom stability``.
 
 Every level, whole and operated, is read as drawn, turned, meshed half and twice as densely, and
-with noise on its vertices. What is claimed is compared with the whole bone as drawn. Vertebrae of
-given cases are read as they are and with noise.
+with noise on its vertices; the first sacral segment whole only. What is claimed is compared with
+the whole bone as drawn. Vertebrae and sacra of given cases are read as they are and with noise.
 """
 
 import argparse
@@ -21,8 +21,10 @@ from geometry.mesh import TriangleMesh, triangle_mesh
 from phantom.implicit import Field, zero_surface
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.operated import OPERATIONS
+from phantom.sacrum import SacrumShape, sacrum_shape
 from phantom.vertebra import VertebraShape, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
+from planner.anatomy.sacrum import sacrum_anatomy
 from planner.anatomy.vertebra import vertebra_anatomy
 from planner.case import Case, Kind, Side, Structure
 from planner.case_io import load_case
@@ -30,7 +32,7 @@ from planner.question import LEAST_TRUST
 
 CENTRE_MM, AXIS_DEG = 1.0, 3.0  # by which a claimed pedicle may move
 SPACING_MM = 1.5
-ROOM_MM = 12.0  # around a bone, for what is grown on it
+ROOM_MM = 12.0  # around a vertebra, for what is grown on it
 NOISE_MM = 0.3
 CHANGES = ("as drawn", "turned", "half density", "double density", "noise")
 TURN = RigidTransform(
@@ -41,7 +43,10 @@ TURN = RigidTransform(
 )
 WHOLE = "whole"
 VARIANTS = (WHOLE, *OPERATIONS)
+SACRAL = "S1"
+LEVELS = (*PHANTOM_LEVELS, SACRAL)
 _Found = VertebraAnatomy | Unavailable
+_Shape = VertebraShape | SacrumShape
 RESECTED: Mapping[str, tuple[Side, ...]] = MappingProxyType(
     {
         "left_pedicle_resected": (Side.LEFT,),
@@ -93,14 +98,13 @@ def claimed(found: VertebraAnatomy | Unavailable, side: Side) -> Pedicle | str:
     return pedicle if pedicle.confidence >= LEAST_TRUST else pedicle.cause
 
 
-def _drawn(shape: VertebraShape, field: Field, coarser: float = 1.0) -> TriangleMesh:
+def _drawn(shape: _Shape, field: Field, coarser: float = 1.0) -> TriangleMesh:
     low, high = shape.bounds
-    return zero_surface(field, low - ROOM_MM, high + ROOM_MM, coarser * SPACING_MM)
+    room = 0.0 if isinstance(shape, SacrumShape) else ROOM_MM
+    return zero_surface(field, low - room, high + room, coarser * SPACING_MM)
 
 
-def states(
-    shape: VertebraShape, field: Field, seeds: Sequence[int]
-) -> Iterator[tuple[str, TriangleMesh]]:
+def states(shape: _Shape, field: Field, seeds: Sequence[int]) -> Iterator[tuple[str, TriangleMesh]]:
     """Yield one of ``CHANGES`` and the mesh of a field after it; noise once for every seed."""
     plain = _drawn(shape, field)
     yield "as drawn", plain
@@ -118,26 +122,38 @@ def readings(
     variants: Sequence[str] = VARIANTS,
     noises: int = 1,
 ) -> Iterator[Reading]:
-    """Read one drawn vertebra in every variant and change.
+    """Read one drawn bone in every variant and change.
 
     Args:
-        level: ``T1`` to ``L5``.
+        level: ``T1`` to ``L5``, ``S1``.
         seed: Settles its asymmetry and the noise.
-        variants: ``whole`` and names of operations.
+        variants: ``whole`` and names of operations, of which a sacrum has none.
         noises: How often noise is drawn.
     """
-    shape = vertebra_shape(morphometry(level), seed=seed)
+    shape, fields = _drawings(level, seed)
     whole = _read(level, _drawn(shape, shape.distance))
     for variant in variants:
-        field = shape.distance if variant == WHOLE else OPERATIONS[variant](shape)
+        if variant not in fields:
+            continue
+        field = fields[variant]
         for change, mesh in states(shape, field, range(seed, seed + noises)):
             yield from _compared(level, variant, change, (_read(level, mesh), whole))
 
 
+def _drawings(level: str, seed: int) -> tuple[_Shape, dict[str, Field]]:
+    """Return a drawn bone and its fields, whole and operated."""
+    if level == SACRAL:
+        sacrum = sacrum_shape(seed=seed)
+        return sacrum, {WHOLE: sacrum.distance}
+    shape = vertebra_shape(morphometry(level), seed=seed)
+    operated = {name: operation(shape) for name, operation in OPERATIONS.items()}
+    return shape, {WHOLE: shape.distance, **operated}
+
+
 def case_readings(case: Case, *, seed: int, noises: int) -> Iterator[Reading]:
-    """Read every vertebra of a case as it is, then with noise."""
-    for bone in case.of_kind(Kind.VERTEBRA):
-        level = bone.level or bone.name
+    """Read every vertebra and sacrum of a case as it is, then with noise."""
+    for bone in (*case.of_kind(Kind.VERTEBRA), *case.of_kind(Kind.SACRUM)):
+        level = SACRAL if bone.kind is Kind.SACRUM else bone.level or bone.name
         whole = _read(level, bone.mesh)
         for at in range(seed, seed + noises):
             noise = _read(level, noisy(bone.mesh, at))
@@ -160,6 +176,8 @@ def _compared(
 
 
 def _read(level: str, mesh: TriangleMesh) -> _Found:
+    if level == SACRAL:
+        return sacrum_anatomy(Structure(name=level, kind=Kind.SACRUM, mesh=mesh))
     return vertebra_anatomy(Structure(name=level, kind=Kind.VERTEBRA, mesh=mesh, level=level))
 
 
@@ -202,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table; exit status 0 if no claimed pedicle lies beyond the limits, else 1."""
     parser = argparse.ArgumentParser(prog="python -m phantom stability", description=__doc__)
     parser.add_argument("cases", nargs="*", type=Path, help="bundles; none: drawn vertebrae")
-    parser.add_argument("--levels", nargs="+", default=PHANTOM_LEVELS, choices=PHANTOM_LEVELS)
+    parser.add_argument("--levels", nargs="+", default=LEVELS, choices=LEVELS)
     parser.add_argument("--seed", type=int, default=3, help="settles asymmetry and noise")
     parser.add_argument("--noises", type=int, default=1, help="how often noise is drawn")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)

@@ -16,7 +16,7 @@ from geometry.mesh import TriangleMesh
 from planner.anatomy.least_cut import LeastCut, Seed, least_cut
 from planner.anatomy.midsection import Midsection, midsection
 from planner.anatomy.model import Unavailable, VertebraAnatomy
-from planner.anatomy.solid import calmed, outer_solid
+from planner.anatomy.solid import BY_FACES, calmed, outer_solid
 from planner.anatomy.solid_grid import solid_grid
 from planner.anatomy.symmetry import mirror_plane
 from planner.anatomy.vertebra import FUSED, found_body, usual_height, vertebra_anatomy
@@ -67,7 +67,7 @@ def _is_fused(bone: Structure, mesh: TriangleMesh) -> bool:
 
 def _cut(mesh: TriangleMesh) -> LeastCut | Unavailable:
     """Cut one mesh between two of its bodies."""
-    calm = calmed(outer_solid(mesh))
+    calm = calmed(outer_solid(mesh), BY_FACES)
     middle = midsection(calm, mirror_plane(calm))
     seeds = _apart(middle) or _along(calm)
     if isinstance(seeds, Unavailable):

@@ -29,11 +29,11 @@ STRAY = 0.05  # added to the log of the area per mm2 beyond that
 CONVERGENCES = (0.0, 0.5, 0.9)  # radians; the oblique starts serve the pedicles of L5
 NEAR_MM = 4.0  # between a stated centre and the smallest section that it means
 SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e in the search
-SOLID = 0.86  # share of its convex outline that a whole isthmus fills
+SOLID = 0.8  # share of its convex outline that any section of a whole neck fills
 LEAN_RAD = 0.3  # from the adult mean of the convergence; studies differ by 0.1
 UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
 SLIDE_MM = 3.4  # how far each way sections are compared: about as far as a neck stays narrow
-PULLED_MM = 1.7  # from an end of where isthmuses usually lie, within which it places them
+FOLLOWS_MM = 0.7  # per millimetre of the posterior wall; necks with a waist: 0.1 to 0.6
 SWING_MM = 1.2  # how far a tilt moves the outline of a section, about
 MOST_TILT = 0.4
 SPILL = 0.25  # excess of the log of the area at which a section weighs 1/e in the fit
@@ -42,7 +42,7 @@ STEPS = 60
 EASED = 29  # steps from which they get shorter, so that a plane that swings comes to rest
 SETTLED = 1e-7
 FARTHEST_MM = 5.0  # from a plane's origin to the bone that is cut
-LEAST_CUTS = 23  # of 29, so that one end may be missing; ten unknowns are fitted
+LEAST_CUTS = 61  # of 77, so that one end may be missing; ten unknowns are fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -146,10 +146,18 @@ def _stray(box: BodyBox, points: Points) -> Float[np.ndarray, " n"]:
     return STRAY * off**2
 
 
-def is_placed_by_wall(box: BodyBox, centre: Point) -> bool:
-    """Tell whether an isthmus lies at an end of where they usually lie, which then placed it."""
-    ends = centre + PULLED_MM * np.array([[-1.0], [1.0]]) * box.axes[1]
-    return bool(_stray(box, ends).any())
+def moves_with_wall(bone: Slicer, box: BodyBox, found: Pedicle) -> bool:
+    """Tell whether an isthmus goes where the posterior wall is read, rather than where it is thin.
+
+    It does if it follows the wall, moved a millimetre either way, by more than ``FOLLOWS_MM``, or
+    is then lost.
+    """
+    for shift_mm in (-1.0, 1.0):
+        moved = replace(box, centre=box.centre + shift_mm * box.axes[1])
+        again = _smallest_section(bone, moved, found.centre_mm, found.axis)
+        if isinstance(again, str) or np.linalg.norm(again.centre - found.centre_mm) > FOLLOWS_MM:
+            return True
+    return False
 
 
 def _is_plausible(found: _Isthmus, box: BodyBox, sign: float) -> bool:
@@ -169,16 +177,22 @@ def _cuts(bone: Slicer, origins: Points, axes: Points | Vector, up: Vector) -> C
     return bone.contours(planes_across(origins, normals, np.broadcast_to(up, origins.shape)))
 
 
-# where sections are compared: along the axis, tilted laterally, tilted cranially
+# Where sections are compared: along the axis, tilted laterally, tilted cranially. Every way is
+# tilted by more than one angle, so that a section which just touches the lamina does not decide.
+_STRAIGHT = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))
+_SLANTING = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))
+_TILTS = (0.75, 1.0, 1.25)
 _DESIGN = np.array(
     [
-        (slide, *tilt)
-        for slide in (-1.0, -0.5, 0.0, 0.5, 1.0)
-        for tilt in ((0.0, 0.0), (-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))
+        (slide, share * lateral, share * cranial)
+        for ways, slides in ((_STRAIGHT, (-1.0, -0.5, 0.0, 0.5, 1.0)), (_SLANTING, (0.0,)))
+        for slide in slides
+        for lateral, cranial in ways
+        for share in _TILTS
     ]
-    + [(0.0, lateral, cranial) for lateral in (-1.0, 1.0) for cranial in (-1.0, 1.0)]
+    + [(slide, 0.0, 0.0) for slide in (-1.0, -0.5, 0.0, 0.5, 1.0)]
 )
-_TILTED = (_DESIGN[:, 0] == 0.0) & (np.abs(_DESIGN).sum(axis=1) == 1.0)
+_TILTED = (_DESIGN[:, 0] == 0.0) & ((_DESIGN != 0.0).sum(axis=1) == 1)
 _SQUARES = [(i, j) for i in range(3) for j in range(i, 3)]
 _BASIS = np.column_stack(
     [np.ones(len(_DESIGN)), _DESIGN, *(_DESIGN[:, i] * _DESIGN[:, j] for i, j in _SQUARES)]
@@ -255,14 +269,14 @@ def _described(
 ) -> Pedicle | None:
     """Draw the section in the axes of its side, about its centroid; None if there is none.
 
-    Whether it is notched is asked of the mesh that was searched: noise notches no isthmus.
+    Whether the neck is notched is asked of the mesh that was searched: noise notches no isthmus.
     """
     plane = plane_through(found.centre, found.axis, box.axes[2])
     piece = section(mesh, plane).at(0.0, 0.0)
-    calm = piece if searched is mesh else section(searched, plane).at(0.0, 0.0)
-    if piece is None or calm is None:
+    solidity = _solidity(searched, found, box.axes[2])
+    if piece is None or solidity is None:
         return None
-    drawn, calm = filled(piece), filled(calm)
+    drawn = filled(piece)
     middle = drawn.centroid
     outward = plane.x_axis @ box.axes[0] * (1.0 if side is Side.LEFT else -1.0) > 0.0
     sign = 1.0 if outward else -1.0
@@ -271,7 +285,6 @@ def _described(
     )
     low_x, low_y, high_x, high_y = outline.bounds
     width, height = high_x - low_x, high_y - low_y
-    solidity = calm.area / calm.convex_hull.area
     confidence, cause = _trust(width, height, solidity, level)
     usual, lean = _usual(box, level).convergence_rad, _convergence(box, plane.normal, side)
     if abs(lean - usual) > LEAN_RAD and confidence > UNUSUAL:
@@ -294,6 +307,22 @@ def _described(
     )
 
 
+def _solidity(mesh: TriangleMesh, found: _Isthmus, up: Vector) -> float | None:
+    """Return the least share of its convex outline that a section in the middle of the neck fills.
+
+    A channel that opens the neck beside the isthmus swings it, even if it spares the isthmus.
+    """
+    shares = []
+    for slide in (-0.5, 0.0, 0.5):
+        plane = plane_through(found.centre + slide * SLIDE_MM * found.axis, found.axis, up)
+        piece = section(mesh, plane).at(0.0, 0.0)
+        if piece is None:
+            return None
+        whole = filled(piece)
+        shares.append(float(whole.area / whole.convex_hull.area))
+    return min(shares)
+
+
 def _convergence(box: BodyBox, axis: Vector, side: Side) -> float:
     """Return how far an axis leans to the midline on its way forward, seen from above, radians."""
     x, y, _ = box.axes @ axis
@@ -306,7 +335,7 @@ def _trust(
     """Compare the isthmus with the literature for its level, and ask whether it is whole."""
     if solidity < SOLID:
         return UNUSUAL, (
-            f"the isthmus is notched: bone fills {100.0 * solidity:.0f} % of its convex outline"
+            f"the neck is notched: bone fills {100.0 * solidity:.0f} % of its convex outline"
         )
     norm = NORMS.get(level or "")
     if norm is None:

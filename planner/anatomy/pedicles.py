@@ -16,16 +16,17 @@ from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh
 from planner.anatomy.body import BodyBox
 from planner.anatomy.model import Pedicle, Unavailable
-from planner.anatomy.pedicle import UNUSUAL, is_placed_by_wall, pedicle
+from planner.anatomy.pedicle import UNUSUAL, moves_with_wall, pedicle
 from planner.anatomy.scan_edge import CutEdge
 from planner.anatomy.slicing import Slicer
-from planner.anatomy.solid import Window, calmed, closed_up
+from planner.anatomy.solid import BY_SECTIONS, Window, calmed, closed_up, roughness_mm
 from planner.case import Side
 
-LONGEST_MM = 2.5  # edges up to which a bone is smoothed to seek isthmuses: more than for its body
 BALL_MM = np.full(3, 3.8)  # half axes of what closes channels: screws up to 7.5 mm leave none
 DISC_MM = np.array([3.8, 0.01, 3.8])  # and of what stands across the neck, which has to agree
 STEADY_MM, STEADY_RAD = 0.5, np.radians(1.5)  # half of what a claimed isthmus may be off
+CLOSED_UP = "channels in the bone were closed to find it"
+ROUGH_MM = 0.13  # noise of 0.3 mm gives 0.15 or more, steps of 1 mm voxels 0.11, drawn bone 0.1
 CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
 UNCONFIRMED = 0.4  # and in those of which the disc shows one elsewhere, or not at all
 CUT = 0.3  # and in one that a flat cut touches
@@ -48,53 +49,71 @@ def both_pedicles(
         level: Its level, if known.
         edges: Where the bone is cut off flat.
     """
-    bone = Slicer(calmed(mesh, longest_mm=LONGEST_MM))
+    calm = calmed(mesh, BY_SECTIONS)
+    bone = Slicer(calm)
     found = {side: pedicle(bone, box, side, level, drawn=mesh) for side in Side}
     if not all(_sound(one) for one in found.values()):
-        found = _mended(mesh, box, level, found)
+        found = _mended(mesh, box, level, found, rough_mm=roughness_mm(mesh, calm))
     return _mirrored({side: _uncut(one, edges) for side, one in found.items()}, box)
 
 
 def leaning_on(
-    body: float, wall: float, found: dict[Side, Found], box: BodyBox
+    body: float, wall: float, found: dict[Side, Found], mesh: TriangleMesh, box: BodyBox
 ) -> dict[Side, Found]:
     """Trust no isthmus more than the body by which it was found.
 
-    Some pedicles, of L5 mostly, grow thinner all the way to the lamina; their isthmus is taken as
-    far behind the posterior wall as isthmuses usually lie, and trusted no more than that wall.
+    Some pedicles, of L5 mostly, are as thin for long or grow thinner all the way to the lamina;
+    their isthmus lies where isthmuses usually lie behind the posterior wall, and is trusted no more
+    than that wall.
 
     Args:
         body: Confidence in where the body lies and which way it faces.
         wall: Confidence in its posterior wall; no higher.
         found: The pedicles.
+        mesh: The bone without voids, patient LPS, mm.
         box: The body.
     """
-    return {side: _leaning(one, body, wall, box) for side, one in found.items()}
+    if all(_trust(one) <= wall for one in found.values()):
+        return found
+    bone = Slicer(calmed(mesh, BY_SECTIONS))
+    return {side: _leaning(one, body, wall, bone, box) for side, one in found.items()}
 
 
-def _leaning(one: Found, body: float, wall: float, box: BodyBox) -> Found:
-    if isinstance(one, Unavailable):
+def _leaning(one: Found, body: float, wall: float, bone: Slicer, box: BodyBox) -> Found:
+    if isinstance(one, Unavailable) or one.confidence <= wall:
         return one
-    is_placed = is_placed_by_wall(box, one.centre_mm)
-    limit = wall if is_placed else body
+    leans = wall < body and moves_with_wall(bone, box, one)
+    limit = wall if leans else body
     if one.confidence <= limit:
         return one
-    what = "posterior wall that places it" if is_placed else "body by which it was found"
+    what = "posterior wall that places it" if leans else "body by which it was found"
     return replace(
         one, confidence=limit, cause=f"the {what} was read with confidence {limit:.2f}; {one.cause}"
     )
 
 
+def _trust(found: Found) -> float:
+    return 0.0 if isinstance(found, Unavailable) else found.confidence
+
+
 def _sound(found: Found) -> bool:
-    return isinstance(found, Pedicle) and found.confidence > UNUSUAL
+    return _trust(found) > UNUSUAL
 
 
 def _mended(
-    mesh: TriangleMesh, box: BodyBox, level: str | None, found: dict[Side, Found]
+    mesh: TriangleMesh,
+    box: BodyBox,
+    level: str | None,
+    found: dict[Side, Found],
+    *,
+    rough_mm: float,
 ) -> dict[Side, Found]:
     """Seek what is unsound again in the bone with its channels closed, in two ways."""
     unsound = {side: one for side, one in found.items() if not _sound(one)}
     first = _closed(mesh, box, level, unsound, ball_mm=BALL_MM)
+    if rough_mm > ROUGH_MM:
+        doubt = f"the bone is rough by {rough_mm:.2f} mm, as much as thin walls beside channels are"
+        return found | _unconfirmed(first, f"{CLOSED_UP}, but {doubt}")
     second = _closed(mesh, box, level, first, ball_mm=DISC_MM)
     return found | _confirmed(first, second)
 
@@ -122,15 +141,17 @@ def _confirmed(first: dict[Side, Pedicle], second: dict[Side, Pedicle]) -> dict[
     stands across the neck, does not, but closes less where a wall is gone. Where they part on one
     side, the bone is not drawn well enough for the other side to be right but by chance.
     """
-    told = "channels in the bone were closed to find it"
     doubts = [doubt for side in first if (doubt := _doubt(first[side], second.get(side)))]
     if doubts:
-        cause = f"{told}, but closed in another way {' and '.join(doubts)}"
-        return {s: replace(p, confidence=UNCONFIRMED, cause=cause) for s, p in first.items()}
+        return _unconfirmed(first, f"{CLOSED_UP}, but closed in another way {' and '.join(doubts)}")
     return {
-        s: replace(p, confidence=CLOSED * p.confidence, cause=f"{p.cause}; {told}")
+        s: replace(p, confidence=CLOSED * p.confidence, cause=f"{p.cause}; {CLOSED_UP}")
         for s, p in first.items()
     }
+
+
+def _unconfirmed(found: dict[Side, Pedicle], cause: str) -> dict[Side, Pedicle]:
+    return {s: replace(p, confidence=UNCONFIRMED, cause=cause) for s, p in found.items()}
 
 
 def _doubt(first: Pedicle, second: Pedicle | None) -> str:

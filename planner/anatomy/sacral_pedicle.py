@@ -11,8 +11,8 @@ What has to be seen is the foramen's roof; without it there is no pedicle. A can
 does not show (a solid sacrum) is taken at adult width, which lowers the confidence.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -41,32 +41,32 @@ UNLIKE_MM = 5.0  # between the heights of both pedicles [A]
 SEEN, UNSEEN, UNUSUAL = 0.7, 0.5, 0.4  # confidence with the canal seen, unseen, an odd size
 
 
+_Walls: TypeAlias = dict[Side, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Seen:
-    """S1 as its pedicles are read from it: the bone, metal in it, frame, body, canal walls."""
+class SacralBone:
+    """What the pedicles of S1 are read from.
+
+    Attributes:
+        mesh: The sacrum, patient LPS, mm.
+        metal: Screws and the like; a hole that holds metal counts as bone.
+        frame: ``S1_from_patient``.
+        body: The body of S1, in its frame.
+        canal_shows: Whether a canal was seen to end the body behind; only then does it have walls.
+    """
 
     mesh: TriangleMesh
     metal: tuple[Structure, ...]
     frame: RigidTransform
     body: Body
-    walls: dict[Side, float] | None
+    canal_shows: bool
 
 
-def sacral_pedicles(
-    mesh: TriangleMesh, frame: RigidTransform, body: Body, metal: Iterable[Structure]
-) -> dict[Side, Pedicle | Unavailable]:
-    """Read both S1 pedicles.
-
-    Args:
-        mesh: The sacrum, patient LPS, mm.
-        frame: ``S1_from_patient``.
-        body: The body of S1, in its frame.
-        metal: Screws and the like; a hole that holds metal counts as bone.
-    """
-    seen = _Seen(
-        mesh=mesh, metal=tuple(metal), frame=frame, body=body, walls=_canal_walls(mesh, frame, body)
-    )
-    found: dict[Side, Pedicle | Unavailable] = {side: _pedicle(seen, side) for side in Side}
+def sacral_pedicles(bone: SacralBone) -> dict[Side, Pedicle | Unavailable]:
+    """Read both S1 pedicles."""
+    walls = _canal_walls(bone) if bone.canal_shows else None
+    found: dict[Side, Pedicle | Unavailable] = {side: _pedicle(bone, walls, side) for side in Side}
     heights = [one.height_mm for one in found.values() if isinstance(one, Pedicle)]
     if len(heights) == len(Side) and abs(heights[0] - heights[1]) > UNLIKE_MM:
         cause = f"left and right S1 pedicle are {abs(heights[0] - heights[1]):.1f} mm unlike high"
@@ -78,8 +78,9 @@ def sacral_pedicles(
     return found
 
 
-def _canal_walls(mesh: TriangleMesh, frame: RigidTransform, body: Body) -> dict[Side, float] | None:
-    """Return how far the canal's side walls are from the midline, mm; None if no canal shows."""
+def _canal_walls(bone: SacralBone) -> _Walls | None:
+    """Return how far the canal's side walls are from the midline, mm; None if too little shows."""
+    frame, body = bone.frame, bone.body
     slant = body.superior_mm[1] / body.superior_mm[2]
     reach: list[tuple[float, float]] = []
     for height in WALL_HEIGHTS:
@@ -88,27 +89,27 @@ def _canal_walls(mesh: TriangleMesh, frame: RigidTransform, body: Body) -> dict[
         origin = frame.inverse().points(np.array([0.0, behind, up]))
         plane = Plane(origin_mm=origin, x_axis=frame.rotation[0], y_axis=frame.rotation[1])
         span = shapely.LineString([(-WIDEST_HALF_MM, 0.0), (WIDEST_HALF_MM, 0.0)])
-        free = span.difference(shapely.union_all(section(mesh, plane).polygons))
+        free = span.difference(shapely.union_all(section(bone.mesh, plane).polygons))
         middle = [p for p in shapely.get_parts(free) if p.distance(shapely.Point(0.0, 0.0)) < 0.5]
         low, high = (middle[0].bounds[0], middle[0].bounds[2]) if middle else (0.0, 0.0)
         if low > -WIDEST_HALF_MM and high < WIDEST_HALF_MM and high - low > 8.0:
             reach.append((high, -low))
-    if len(reach) < len(WALL_HEIGHTS) // 2:
+    if 2 * len(reach) <= len(WALL_HEIGHTS):
         return None
     left, right = np.median(np.array(reach), axis=0)
     return {Side.LEFT: float(left), Side.RIGHT: float(right)}
 
 
-def _pedicle(seen: _Seen, side: Side) -> SacralPedicle | Unavailable:
+def _pedicle(sacrum: SacralBone, walls: _Walls | None, side: Side) -> SacralPedicle | Unavailable:
     """Read one pedicle in its plane."""
-    scale = seen.body.width_mm / NORMS["S1"].body_width_mm
-    medial = 0.5 * CANAL_WIDTH_MM * scale if seen.walls is None else seen.walls[side]
+    scale = sacrum.body.width_mm / NORMS["S1"].body_width_mm
+    medial = 0.5 * CANAL_WIDTH_MM * scale if walls is None else walls[side]
     width = NORMS["S1"].pedicle_width_mm * scale
-    plane = _plane(seen, side, medial)
+    plane = _plane(sacrum, side, medial)
     sign = 1.0 if side is Side.LEFT else -1.0
-    bone = _bone(seen, plane)
+    bone = _bone(sacrum, plane)
     bone = bone if side is Side.LEFT else shapely.affinity.scale(bone, -1.0, 1.0, origin=(0, 0))
-    half = 0.5 * seen.body.posterior_height_mm
+    half = 0.5 * sacrum.body.posterior_height_mm
     void = _foramen(bone, width, half)
     if void is None:
         return Unavailable(
@@ -121,7 +122,7 @@ def _pedicle(seen: _Seen, side: Side) -> SacralPedicle | Unavailable:
     if outline.area < LEAST_VOID_MM2 or roof > 0.0:
         return Unavailable(reason=f"the {side} S1 pedicle has no bone beside the canal")
     middle, height = outline.centroid, float(outline.bounds[3] - outline.bounds[1])
-    confidence, cause = _trust(seen, height)
+    confidence, cause = _trust(height, canal_shows=walls is not None)
 
     def lifted(point: shapely.Point) -> Point:
         return plane.lifted(sign * point.x, point.y)
@@ -129,7 +130,7 @@ def _pedicle(seen: _Seen, side: Side) -> SacralPedicle | Unavailable:
     return SacralPedicle(
         side=side,
         centre_mm=lifted(middle),
-        axis=_axis(seen, side),
+        axis=_axis(sacrum, side),
         lateral=sign * plane.x_axis,
         cranial=plane.y_axis,
         outline=shapely.geometry.polygon.orient(translate(outline, -middle.x, -middle.y)),
@@ -142,34 +143,36 @@ def _pedicle(seen: _Seen, side: Side) -> SacralPedicle | Unavailable:
     )
 
 
-def _axis(seen: _Seen, side: Side) -> Point:
+def _axis(sacrum: SacralBone, side: Side) -> Point:
     """Return the direction in which screws run through the pedicle, posterior to anterior, LPS."""
-    left, posterior, _ = seen.frame.rotation
+    left, posterior, _ = sacrum.frame.rotation
     inward = -left if side is Side.LEFT else left
     return np.cos(CONVERGENCE_RAD) * -posterior + np.sin(CONVERGENCE_RAD) * inward
 
 
-def _plane(seen: _Seen, side: Side, medial_mm: float) -> Plane:
+def _plane(sacrum: SacralBone, side: Side, medial_mm: float) -> Plane:
     """Return the upright plane through the canal's wall, x to the patient's left."""
-    left, _, cranial = seen.frame.rotation
-    axis = _axis(seen, side)
-    at = np.array([medial_mm if side is Side.LEFT else -medial_mm, 0.5 * seen.body.depth_mm, 0.0])
+    left, _, cranial = sacrum.frame.rotation
+    axis = _axis(sacrum, side)
+    at = np.array([medial_mm if side is Side.LEFT else -medial_mm, 0.5 * sacrum.body.depth_mm, 0.0])
     across = left - (left @ axis) * axis
     return Plane(
-        origin_mm=seen.frame.inverse().points(at),
+        origin_mm=sacrum.frame.inverse().points(at),
         x_axis=across / np.linalg.norm(across),
         y_axis=cranial,
     )
 
 
-def _bone(seen: _Seen, plane: Plane) -> BaseGeometry:
+def _bone(sacrum: SacralBone, plane: Plane) -> BaseGeometry:
     """Return the bone in the plane; a hole whose middle is metal was made by it: it is bone.
 
     Screws may touch a foramen too, but they do not run through its middle.
     """
-    metal = shapely.union_all([p for one in seen.metal for p in section(one.mesh, plane).polygons])
+    metal = shapely.union_all(
+        [p for one in sacrum.metal for p in section(one.mesh, plane).polygons]
+    )
     pieces = []
-    for piece in section(seen.mesh, plane).polygons:
+    for piece in section(sacrum.mesh, plane).polygons:
         holes = [Polygon(ring) for ring in piece.interiors]
         kept = [h for h in holes if not metal.covers(h.centroid)]
         pieces.append(Polygon(piece.exterior, [h.exterior for h in kept]))
@@ -188,12 +191,12 @@ def _largest(shape: BaseGeometry) -> Polygon:
     return max(parts(shape), key=lambda part: float(part.area), default=Polygon())
 
 
-def _trust(seen: _Seen, height_mm: float) -> tuple[float, str]:
+def _trust(height_mm: float, *, canal_shows: bool) -> tuple[float, str]:
     """Say how far a pedicle can be relied on, and why not farther."""
     low, high = HEIGHTS_MM
     if not low <= height_mm <= high:
         return UNUSUAL, f"height {height_mm:.1f} mm is outside {low:.1f} to {high:.1f} mm at S1"
     border = f"height {height_mm:.1f} mm; its border with the ala is set at the adult mean width"
-    if seen.walls is None:
+    if not canal_shows:
         return UNSEEN, f"no canal in the sacrum: its medial wall is at the adult mean; {border}"
     return SEEN, border

@@ -20,7 +20,8 @@ from geometry.sections import Plane, filled, parts, section
 from planner.anatomy.body import BodyBox, Face, Look, Surface, fit_face, surface_of
 from planner.anatomy.model import Body, Unavailable, VertebraAnatomy
 from planner.anatomy.morphometry import ACCEPTED, NORMS
-from planner.anatomy.sacral_pedicle import sacral_pedicles
+from planner.anatomy.sacral_pedicle import SacralBone, sacral_pedicles
+from planner.anatomy.solid import BY_SECTIONS, calmed
 from planner.anatomy.symmetry import mirror_plane
 from planner.case import Structure
 
@@ -61,26 +62,36 @@ def sacrum_anatomy(
     read = _segment(bone, l5)
     if isinstance(read, Unavailable):
         return read
-    pedicles = sacral_pedicles(bone.mesh, read.frame, read.body, metal)
-    return replace(read, pedicles=MappingProxyType(pedicles))
+    segment, canal_shows = read
+    seen = SacralBone(
+        mesh=bone.mesh,
+        metal=tuple(metal),
+        frame=segment.frame,
+        body=segment.body,
+        canal_shows=canal_shows,
+    )
+    return replace(segment, pedicles=MappingProxyType(sacral_pedicles(seen)))
 
 
-def _segment(bone: Structure, l5: VertebraAnatomy | None) -> VertebraAnatomy | Unavailable:
-    """Read the frame and the body, without pedicles."""
-    mirror = mirror_plane(bone.mesh)
+def _segment(
+    bone: Structure, l5: VertebraAnatomy | None
+) -> tuple[VertebraAnatomy, bool] | Unavailable:
+    """Read the frame and the body, without pedicles, and whether a canal ends it behind."""
+    mesh = calmed(bone.mesh, BY_SECTIONS)
+    mirror = mirror_plane(mesh)
     left = mirror.normal * (1.0 if mirror.normal[0] >= 0.0 else -1.0)
-    surface = surface_of(bone.mesh)
+    surface = surface_of(mesh)
     start = _rough_endplate(surface, mirror.origin_mm, left)
     if start is None:
         return Unavailable(reason="no flat surface at the upper end of the sacrum's midline")
-    settled = _settled(bone.mesh, surface, start)
+    settled = _settled(mesh, surface, start)
     if settled is None:
         return Unavailable(reason="the upper end of the sacrum could not be fitted by an endplate")
     box, face = settled
-    depth = _depth(bone.mesh, box)
+    depth = _depth(mesh, box)
     if depth is None:
         return Unavailable(reason="the first sacral body was not met below its endplate")
-    return _described(bone, box, face, depth, l5)
+    return _described(bone, box, face, depth, l5), depth.seen
 
 
 def _rough_endplate(surface: Surface, on_plane: Point, left: Vector) -> BodyBox | None:

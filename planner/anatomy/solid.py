@@ -20,11 +20,25 @@ from planner.anatomy import _kernels
 
 STEP_MM = 0.8
 SMALL_SHARE = 0.03  # of the largest shell's volume; smaller ones say nothing about the whole
-CALM_MM = 6.0
-DENSE_MM = 2.0  # edges longer than this are not smoothed: it would round off the bone
 CALMING = (0.5, -0.53)
 MOST_CALMINGS = 16
 MARGIN_MM = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calming:
+    """How far along the surface a bone is smoothed, and which edges are too long for it, mm.
+
+    Long edges would round off the bone: what is found by its faces needs them more than what is
+    found by sections through it.
+    """
+
+    reach_mm: float
+    longest_mm: float
+
+
+BY_FACES = Calming(reach_mm=6.0, longest_mm=2.0)  # bodies
+BY_SECTIONS = Calming(reach_mm=5.0, longest_mm=2.5)  # isthmuses, the sacrum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,25 +73,42 @@ def outer_solid(mesh: TriangleMesh) -> TriangleMesh:
     return TriangleMesh(vertices=mesh.vertices, faces=faces, is_closed=mesh.is_closed)
 
 
-def calmed(mesh: TriangleMesh, *, longest_mm: float = DENSE_MM) -> TriangleMesh:
+def calmed(mesh: TriangleMesh, how: Calming) -> TriangleMesh:
     """Return a dense mesh with its roughness smoothed away, to find things in, not to measure.
 
-    Pairs of umbrella steps, one shrinking and one swelling (Taubin 1995), as many as reach about
-    ``CALM_MM`` along the surface. A mesh of longer edges is returned as it is.
+    Pairs of umbrella steps, one shrinking and one swelling (Taubin 1995), as many as spread over
+    the reach. A mesh of longer edges is returned as it is.
     """
     tails, heads = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
     edge = float(np.median(np.linalg.norm(mesh.vertices[tails] - mesh.vertices[heads], axis=1)))
-    if edge > longest_mm:
+    if edge > how.longest_mm:
         return mesh
     n = len(mesh.vertices)
     rows, columns = np.concatenate([tails, heads]), np.concatenate([heads, tails])
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
     total = np.maximum(np.asarray(graph.sum(axis=1)), 1.0)
     vertices = mesh.vertices
-    for _ in range(int(np.clip(round((CALM_MM / edge) ** 2), 1, MOST_CALMINGS))):
+    for _ in range(int(np.clip(round((how.reach_mm / edge) ** 2), 1, MOST_CALMINGS))):
         for share in CALMING:
             vertices = vertices + share * (graph @ vertices / total - vertices)
     return TriangleMesh(vertices=vertices, faces=mesh.faces, is_closed=mesh.is_closed)
+
+
+def roughness_mm(mesh: TriangleMesh, calm: TriangleMesh) -> float:
+    """Return the median distance, across the surface, by which smoothing moved a vertex.
+
+    Args:
+        mesh: As it was, mm.
+        calm: The same after ``calmed``.
+    """
+    a, b, c = np.moveaxis(calm.corners, 1, 0)
+    normals = np.zeros_like(calm.vertices)
+    for corner in calm.faces.T:
+        np.add.at(normals, corner, np.cross(b - a, c - a))
+    sizes = np.linalg.norm(normals, axis=1)
+    met = sizes > 0.0
+    moved = np.einsum("ij,ij->i", mesh.vertices - calm.vertices, normals)
+    return float(np.median(np.abs(moved[met] / sizes[met])))
 
 
 def _shells(mesh: TriangleMesh) -> Int[np.ndarray, " m"]:

@@ -30,7 +30,7 @@ from planner.anatomy.morphometry import ACCEPTED, NORMS
 from planner.anatomy.pedicles import both_pedicles, leaning_on
 from planner.anatomy.scan_edge import cut_edges
 from planner.anatomy.slicing import Slicer, planes_across
-from planner.anatomy.solid import calmed, outer_solid
+from planner.anatomy.solid import BY_FACES, calmed, outer_solid
 from planner.anatomy.symmetry import MirrorPlane, mirror_planes
 from planner.case import Structure
 
@@ -65,7 +65,7 @@ def vertebra_anatomy(
         bone swaps left and right; which side is left is read off LPS x.
     """
     mesh = outer_solid(bone.mesh)
-    calm = calmed(mesh)
+    calm = calmed(mesh, BY_FACES)
     found = _found(calm, canal.mesh if canal else None)
     if isinstance(found, Unavailable):
         return found
@@ -83,13 +83,13 @@ def vertebra_anatomy(
     elif out_mm > 0.0:
         confidence = min(trust, BURST)
         cause = "the posterior wall is broken, and was read at its rims"
-    pedicles = both_pedicles(mesh, box, bone.level, edges)
+    pedicles = leaning_on(trust, confidence, both_pedicles(mesh, box, bone.level, edges), mesh, box)
     return VertebraAnatomy(
         structure=bone.name,
         level=bone.level or bone.name,
         frame=frame_from_axes(name=bone.name, origin_mm=box.centre, axes=box.axes),
         body=body,
-        pedicles=MappingProxyType(leaning_on(trust, confidence, pedicles, box)),
+        pedicles=MappingProxyType(pedicles),
         confidence=confidence,
         cause=cause,
         warnings=tuple(_warnings(body, box, out_mm)),

@@ -123,9 +123,11 @@ def test_beside_thoracic_screws_a_needle_passes_above_or_below_and_at_l5_lateral
     for level in ("T4", "T5"):
         for side in Side:
             found = by_place(thoracic[level, side])
-            passing = min(found[Place.ABOVE].radius_mm, found[Place.BELOW].radius_mm)
+            above, below = found[Place.ABOVE], found[Place.BELOW]
+            assert 12 in above.gauges
+            assert 12 in below.gauges
+            passing = min(above.radius_mm, below.radius_mm)
             beside = [way for place, way in found.items() if place in BESIDE]
-            assert passing > 1.5
             assert beside
             assert all(passing - way.radius_mm > 0.5 and 14 not in way.gauges for way in beside)
     for side in Side:
