@@ -14,7 +14,7 @@ from pathlib import Path
 
 from phantom import screw_study, stability
 from phantom.bundle import write_bundle
-from phantom.population import morphometry_table, population, read_vertebrae
+from phantom.population import morphometry_table, population, read_bones, sacra
 from phantom.recipe import RECIPES, Recipe, recipe_named
 from planner.anatomy.model import Unavailable
 from planner.case_io import load_case
@@ -44,8 +44,9 @@ def _wanted(arguments: argparse.Namespace) -> Recipe:
 
 def _print_morphometry(cases: list[Path]) -> int:
     """Print the table of measures; return 0 if all lie in the accepted range, else 1."""
-    read = [found for case in cases for found in read_vertebrae(load_case(case))]
-    read = read or list(population(seeds=(1, 2), scales=(0.92, 1.08)))
+    read = [found for case in cases for found in read_bones(load_case(case))]
+    seeds, scales = (1, 2), (0.92, 1.08)
+    read = read or [*population(seeds=seeds, scales=scales), *sacra(seeds=seeds, scales=scales)]
     table = morphometry_table(read)
     sys.stdout.write("| level | measure | published | ours | from, to | n | inside range |\n")
     sys.stdout.write("|---|---|---:|---:|---:|---:|---|\n")
@@ -58,7 +59,7 @@ def _print_morphometry(cases: list[Path]) -> int:
     unread = sum(isinstance(found, Unavailable) for found in read)
     sys.stdout.write(
         f"\n{len(table)} measures, {outside} outside the accepted range; "
-        f"{unread} of {len(read)} vertebrae not read\n"
+        f"{unread} of {len(read)} bones not read\n"
     )
     return 1 if outside or unread else 0
 

@@ -1,7 +1,11 @@
-"""Level-by-level measures of vertebrae as the planner reads them, beside the published means."""
+"""Level-by-level measures of vertebrae as the planner reads them, beside the published means.
+
+Of S1 stands here what is read; height of its body, width and axis of its pedicles are set in adult
+proportion, and with them the spacing of their centres.
+"""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeGuard
@@ -10,15 +14,19 @@ import numpy as np
 
 from geometry.exact import MeshDistance
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
+from phantom.sacrum import sacrum_mesh, sacrum_shape
 from phantom.vertebra import vertebra_mesh, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
-from planner.anatomy.morphometry import ACCEPTED, NORMS, Norm
+from planner.anatomy.morphometry import ACCEPTED, NORMS
 from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle, transverse_angle
 from planner.anatomy.reader import AnatomyReader
+from planner.anatomy.sacral_pedicle import SEEN as CANAL_SEEN
+from planner.anatomy.sacrum import sacrum_anatomy
 from planner.anatomy.vertebra import vertebra_anatomy
 from planner.case import Case, Kind, Side, Structure
 
 ANGLE_RANGE = math.radians(18.0)  # about the mean, within which a convergence counts as adult
+SACRAL = "S1"
 SURE = 0.5  # confidence from which a pedicle is measured
 LENGTHS = (
     "body width", "body depth", "body height", "pedicle width", "pedicle height", "chord",
@@ -31,6 +39,14 @@ CHORD_MM = MappingProxyType(
         "T1": 30.3, "T2": 33.0, "T3": 36.0, "T4": 37.7, "T5": 40.0, "T6": 41.0, "T7": 42.0,
         "T8": 43.0, "T9": 44.0, "T10": 45.0, "T11": 46.0, "T12": 47.2, "L1": 48.0, "L2": 49.0,
         "L3": 50.0, "L4": 50.0, "L5": 50.0,
+    }
+)  # fmt: skip
+# Adult means of what is read of S1 (DOMAIN 4.1, middle of a range); the height of its pedicles is
+# 13.6 mm after P:okutan and 20.7 after P:saluja.
+SACRAL_MM = MappingProxyType(
+    {
+        "body width": 50.0, "body depth": 32.0, "pedicle height": 17.15, "chord": 51.0,
+        "canal width": 29.5, "canal depth": 17.5,
     }
 )  # fmt: skip
 _AHEAD_MM, _BACK_MM = 90.0, 60.0  # from an isthmus, beyond which its bone ends
@@ -84,10 +100,23 @@ def population(
                 yield _measured(bone, vertebra_anatomy(bone))
 
 
-def read_vertebrae(case: Case) -> Iterator[Measured | Unavailable]:
-    """Read every vertebra of a case."""
+def sacra(
+    *, seeds: Iterable[int] = (1,), scales: Iterable[float] = (1.0,), resolution_mm: float = 1.4
+) -> Iterator[Measured | Unavailable]:
+    """Read drawn sacra of every seed and scale."""
+    for seed in seeds:
+        for scale in scales:
+            shape = sacrum_shape(seed=seed, scale=scale)
+            mesh = sacrum_mesh(shape, resolution_mm=resolution_mm)
+            bone = Structure(name=SACRAL, kind=Kind.SACRUM, mesh=mesh, level=SACRAL)
+            yield _measured(bone, sacrum_anatomy(bone))
+
+
+def read_bones(case: Case) -> Iterator[Measured | Unavailable]:
+    """Read every vertebra and sacrum of a case."""
     reader = AnatomyReader(case)
-    return (_measured(bone, reader.bone(bone)) for bone in case.of_kind(Kind.VERTEBRA))
+    bones = (*case.of_kind(Kind.VERTEBRA), *case.of_kind(Kind.SACRUM))
+    return (_measured(bone, reader.bone(bone)) for bone in bones)
 
 
 def _measured(bone: Structure, found: VertebraAnatomy | Unavailable) -> Measured | Unavailable:
@@ -98,13 +127,10 @@ def morphometry_table(read: Iterable[Measured | Unavailable]) -> tuple[Row, ...]
     """Compare what was read with the published means, level by level, cranial first."""
     by_level: dict[str, list[Measured]] = {}
     for found in read:
-        if isinstance(found, Measured) and found.anatomy.level in PHANTOM_LEVELS:
+        if isinstance(found, Measured):
             by_level.setdefault(found.anatomy.level, []).append(found)
     return tuple(
-        row
-        for level, norm in NORMS.items()
-        if level in by_level
-        for row in _rows(level, norm, by_level[level])
+        row for level in NORMS if level in by_level for row in _rows(level, by_level[level])
     )
 
 
@@ -146,44 +172,73 @@ def canal_depth_mm(distance: MeshDistance, anatomy: VertebraAnatomy) -> float | 
     return min(depths, default=None)
 
 
-def _rows(level: str, norm: Norm, measured: list[Measured]) -> Iterator[Row]:
-    found = [one.anatomy for one in measured]
-    solids = [(MeshDistance(one.bone.mesh), one.anatomy) for one in measured]
-    chords = [chord_mm(solid, p) for solid, a in solids for p in a.pedicles.values() if _is_sure(p)]
-    depths = [canal_depth_mm(solid, a) for solid, a in solids]
-    pedicles = [(a, p) for a in found for p in a.pedicles.values() if _is_sure(p)]
-    pairs = [both for a in found if (both := _both(a)) is not None]
-    values = (
-        [a.body.width_mm for a in found],
-        [a.body.depth_mm for a in found],
-        [a.body.posterior_height_mm for a in found],
-        [p.width_mm for _, p in pedicles],
-        [p.height_mm for _, p in pedicles],
-        [chord for chord in chords if chord is not None],
-        [float(np.linalg.norm(left.centre_mm - right.centre_mm)) for left, right in pairs],
-        [_canal_width_mm(left, right) for left, right in pairs],
-        [depth for depth in depths if depth is not None],
-    )
-    size = morphometry(level)
-    means = (
-        norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm, norm.pedicle_width_mm,
-        norm.pedicle_height_mm, CHORD_MM[level], size.pedicle_spacing_mm, size.canal_width_mm,
-        size.canal_depth_mm,
-    )  # fmt: skip
+def _rows(level: str, measured: list[Measured]) -> Iterator[Row]:
+    lengths, means = _lengths(measured), _published_mm(level)
     low, high = ACCEPTED
-    for measure, mean, ours in zip(LENGTHS, means, values, strict=True):
+    for measure, mean in means.items():
+        ours = lengths[measure]
+        if level == SACRAL and not ours:  # it was segmented without its canal
+            continue
         inside = all(low * mean <= value <= high * mean for value in ours)
         yield _row(level, measure, mean, ours, inside=inside)
+    if level == SACRAL:
+        return
+    pedicles = [(one.anatomy, p) for one in measured for p in _sure(one.anatomy)]
     for measure, angle_of, mean in zip(
         ANGLES,
         (transverse_angle, sagittal_angle),
-        (norm.convergence_rad, size.pedicle_sagittal_angle),
+        (NORMS[level].convergence_rad, morphometry(level).pedicle_sagittal_angle),
         strict=True,
     ):
         angles = [angle_of(a.frame, p) for a, p in pedicles]
         inside = all(abs(angle - mean) < ANGLE_RANGE for angle in angles)
         degrees = [math.degrees(angle) for angle in angles]
         yield _row(level, measure, math.degrees(mean), degrees, inside=inside)
+
+
+def _published_mm(level: str) -> Mapping[str, float]:
+    """Return the adult means of what is measured at a level, mm."""
+    if level == SACRAL:
+        return SACRAL_MM
+    norm, size = NORMS[level], morphometry(level)
+    means = (
+        norm.body_width_mm, norm.body_depth_mm, norm.body_height_mm, norm.pedicle_width_mm,
+        norm.pedicle_height_mm, CHORD_MM[level], size.pedicle_spacing_mm, size.canal_width_mm,
+        size.canal_depth_mm,
+    )  # fmt: skip
+    return dict(zip(LENGTHS, means, strict=True))
+
+
+def _lengths(measured: list[Measured]) -> dict[str, list[float]]:
+    """Return every length that was read of some vertebrae, mm."""
+    found = [one.anatomy for one in measured]
+    solids = [(MeshDistance(one.bone.mesh), one.anatomy) for one in measured]
+    pedicles = [pedicle for anatomy in found for pedicle in _sure(anatomy)]
+    chords = [chord_mm(solid, pedicle) for solid, anatomy in solids for pedicle in _sure(anatomy)]
+    pairs = [both for anatomy in found if (both := _both(anatomy)) is not None]
+    canals = [both for anatomy in found if _shows_canal(anatomy) and (both := _both(anatomy))]
+    depths = [canal_depth_mm(solid, anatomy) for solid, anatomy in solids if _shows_canal(anatomy)]
+    values = (
+        [anatomy.body.width_mm for anatomy in found],
+        [anatomy.body.depth_mm for anatomy in found],
+        [anatomy.body.posterior_height_mm for anatomy in found],
+        [pedicle.width_mm for pedicle in pedicles],
+        [pedicle.height_mm for pedicle in pedicles],
+        [chord for chord in chords if chord is not None],
+        [float(np.linalg.norm(left.centre_mm - right.centre_mm)) for left, right in pairs],
+        [_canal_width_mm(left, right) for left, right in canals],
+        [depth for depth in depths if depth is not None],
+    )
+    return dict(zip(LENGTHS, values, strict=True))
+
+
+def _shows_canal(anatomy: VertebraAnatomy) -> bool:
+    """Tell whether a canal was seen; a sacrum may be segmented without one."""
+    return anatomy.level != SACRAL or all(p.confidence >= CANAL_SEEN for p in _sure(anatomy))
+
+
+def _sure(anatomy: VertebraAnatomy) -> list[Pedicle]:
+    return [pedicle for pedicle in anatomy.pedicles.values() if _is_sure(pedicle)]
 
 
 def _is_sure(found: Pedicle | Unavailable) -> TypeGuard[Pedicle]:

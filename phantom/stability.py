@@ -21,6 +21,7 @@ from geometry.mesh import TriangleMesh, triangle_mesh
 from phantom.implicit import Field, zero_surface
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.operated import OPERATIONS
+from phantom.population import SACRAL
 from phantom.sacrum import SacrumShape, sacrum_shape
 from phantom.vertebra import VertebraShape, vertebra_shape
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
@@ -43,7 +44,6 @@ TURN = RigidTransform(
 )
 WHOLE = "whole"
 VARIANTS = (WHOLE, *OPERATIONS)
-SACRAL = "S1"
 LEVELS = (*PHANTOM_LEVELS, SACRAL)
 _Found = VertebraAnatomy | Unavailable
 _Shape = VertebraShape | SacrumShape

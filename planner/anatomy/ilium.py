@@ -1,8 +1,9 @@
 """The corridor of an iliac screw: straight bone from the posterior to the anterior inferior spine.
 
-It is sought as the longest straight line that begins near the posterior end and has enough bone
-around it.
-That the line runs above the greater sciatic notch follows from its staying inside the bone.
+It is where straight lines from the posterior end forward have the most bone around them: the mean
+of many, each weighted by the bone around its middle. Nothing is ever the best of a list, so noise
+does not make it jump. That it runs above the greater sciatic notch follows from its staying inside
+the bone.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import map_coordinates
-from scipy.optimize import minimize
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.distance_field import DistanceField, signed_distance_field
@@ -25,9 +25,15 @@ ENDS = 160  # points tried at either end
 POSTERIOR_MM = 30.0  # from the hindmost bone, where the line may begin
 SHORTEST_MM = 85.0  # iliac screws are 70 to 110 mm long (DOMAIN 3.5)
 LEAST_RADIUS_MM = 3.0  # below it not even the thinnest iliac screw is held
-ENOUGH_MM = 5.0  # radius beyond which length counts alone
-LENGTH_WORTH = 0.03  # mm of radius that a mm of length is worth
+ENOUGH_MM = 5.0  # radius of the thickest screw: where the bone has less, the corridor ends
+LENGTH_WORTH = 0.015  # mm of radius that a mm of length is worth, among lines to begin with
 END_DEPTH_MM = 3.0
+LONGEST_MM = 100.0  # each way from the middle
+MIDDLE_MM = 45.0  # each way from the middle, where lines are compared
+ASIDE_MM = np.linspace(-8.0, 8.0, 7)  # by which their two ends are moved across
+LIKELY_MM = (0.5, 0.3)  # less radius at which a line weighs 1/e: to begin with, then
+STEPS = 60
+SETTLED_MM = 0.02
 SURE_RADIUS_MM = 4.5  # adult corridors are wider than 9 mm
 CRANIAL = np.array([0.0, 0.0, 1.0])
 
@@ -43,7 +49,7 @@ class IliumAnatomy:
         posterior_mm: Where it begins, at the posterior superior spine.
         anterior_mm: Where it ends, above the hip joint.
         axis: Unit vector from back to front.
-        radius_mm: Largest radius of a straight bar along it that stays in the bone.
+        radius_mm: Radius of a straight bar along it that stays in the bone, up to ``ENOUGH_MM``.
         confidence: 0 to 1.
         cause: Why the confidence is what it is.
     """
@@ -86,12 +92,13 @@ def ilium_anatomy(bone: Structure) -> IliumAnatomy | Unavailable:
         return Unavailable(
             reason=f"no straight line of {SHORTEST_MM:.0f} mm runs forward inside the ilium"
         )
-    start, end, radius = line
-    if radius < LEAST_RADIUS_MM:
+    middle, axis, waist = line
+    if waist < LEAST_RADIUS_MM:
         return Unavailable(
-            reason=f"the ilium's straight corridor is only {2.0 * radius:.1f} mm wide"
+            reason=f"the ilium's straight corridor is only {max(0.0, 2.0 * waist):.1f} mm wide"
         )
-    return _described(bone, start, end, radius)
+    back, front = _reach(field, middle, axis, min(waist, ENOUGH_MM))
+    return _described(bone, middle - back * axis, middle + front * axis, waist)
 
 
 def _end_points(
@@ -116,46 +123,103 @@ def _spread(points: Points) -> Float[np.ndarray, "_ 3"]:
     return points[np.unique(np.linspace(0, len(points) - 1, ENDS).astype(np.int64))]
 
 
+def _depths(field: DistanceField, places: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n"]:
+    """Return how deep places lie in the bone, mm; negative outside."""
+    at = ((places - field.origin_mm) / field.spacing_mm).reshape(-1, 3).T
+    depth = -map_coordinates(field.values, at, order=1, mode="nearest")
+    return np.asarray(depth.reshape(places.shape[:-1]))
+
+
 def _radii(field: DistanceField, starts: Points, ends: Points) -> Float[np.ndarray, " n"]:
     """Return the least depth of lines inside the bone, mm."""
     share = np.linspace(0.0, 1.0, SAMPLES)[:, None, None]
-    places = (starts * (1.0 - share) + ends * share - field.origin_mm) / field.spacing_mm
-    depth = -map_coordinates(field.values, places.reshape(-1, 3).T, order=1, mode="nearest")
-    return depth.reshape(SAMPLES, -1).min(axis=0)
+    return _depths(field, starts * (1.0 - share) + ends * share).min(axis=0)
 
 
 def _roomiest(
     field: DistanceField, back: Float[np.ndarray, "b 3"], front: Float[np.ndarray, "f 3"]
-) -> tuple[Point, Point, float] | None:
-    """Return the ends and the radius of the longest line that has enough room."""
+) -> tuple[Point, Vector, float] | None:
+    """Return the middle, the direction and the radius of the line with the most bone around it."""
+    line = _first_line(field, back, front)
+    if line is None:
+        return None
+    middle, axis = line
+    for _ in range(STEPS):
+        backward, forward = _reach(field, middle, axis, END_DEPTH_MM)
+        if backward + forward < SHORTEST_MM:
+            return None
+        centred = middle + 0.5 * (forward - backward) * axis
+        start, end = _moved_aside(field, centred - MIDDLE_MM * axis, centred + MIDDLE_MM * axis)
+        change = float(np.linalg.norm(0.5 * (start + end) - middle))
+        middle, axis = 0.5 * (start + end), unit(end - start)
+        if change < SETTLED_MM:
+            break
+    waist = _radii(field, (middle - MIDDLE_MM * axis)[None], (middle + MIDDLE_MM * axis)[None])
+    return middle, axis, float(waist[0])
+
+
+def _first_line(
+    field: DistanceField, back: Float[np.ndarray, "b 3"], front: Float[np.ndarray, "f 3"]
+) -> tuple[Point, Vector] | None:
+    """Return the mean of lines between two lists of points that have bone around them."""
     first, second = (a.ravel() for a in np.meshgrid(*map(np.arange, map(len, (back, front)))))
     length = np.linalg.norm(front[second] - back[first], axis=1)
     kept = length > SHORTEST_MM
     if not kept.any():
         return None
     starts, ends = back[first[kept]], front[second[kept]]
-    room = np.minimum(_radii(field, starts, ends), ENOUGH_MM)
-    worth = room + LENGTH_WORTH * length[kept]
-    best = int(np.argmax(worth))
-    line = np.concatenate([starts[best], ends[best]])
-
-    def cost(six: Float[np.ndarray, "6"]) -> float:
-        start, end = six[:3], six[3:]
-        room = min(float(_radii(field, start[None], end[None])[0]), ENOUGH_MM)
-        return -room - LENGTH_WORTH * float(np.linalg.norm(end - start))
-
-    settled = minimize(cost, line, method="Nelder-Mead", options={"maxiter": 600, "xatol": 0.05})
-    start, end = settled.x[:3], settled.x[3:]
-    return start, end, float(_radii(field, start[None], end[None])[0])
+    worth = _radii(field, starts, ends) + LENGTH_WORTH * length[kept]
+    weights = _likely(worth, LIKELY_MM[0])
+    start, end = weights @ starts, weights @ ends
+    return 0.5 * (start + end), unit(end - start)
 
 
-def _described(bone: Structure, start: Point, end: Point, radius: float) -> IliumAnatomy:
+def _likely(worth: Float[np.ndarray, " n"], scale: float) -> Float[np.ndarray, " n"]:
+    weights = np.exp((worth - worth.max()) / scale)
+    return np.asarray(weights / weights.sum())
+
+
+def _moved_aside(field: DistanceField, start: Point, end: Point) -> tuple[Point, Point]:
+    """Return a line's ends moved across it to the mean of those about it that have bone around."""
+    axis = unit(end - start)
+    x = unit(np.cross(axis, CRANIAL))
+    y = np.cross(axis, x)
+    aside = np.stack(np.meshgrid(*4 * [ASIDE_MM], indexing="ij"), axis=-1).reshape(-1, 4)
+    starts = start + aside[:, :1] * x + aside[:, 1:2] * y
+    ends = end + aside[:, 2:3] * x + aside[:, 3:] * y
+    weights = _likely(_radii(field, starts, ends), LIKELY_MM[1])
+    return weights @ starts, weights @ ends
+
+
+def _reach(
+    field: DistanceField, middle: Point, axis: Vector, depth_mm: float
+) -> tuple[float, float]:
+    """Return how far back and forward a line stays so deep in the bone, mm."""
+    travel = np.arange(0.0, LONGEST_MM, STEP_MM)
+    back, front = (
+        _depths(field, middle + way * travel[:, None] * axis) - depth_mm for way in (-1.0, 1.0)
+    )
+    return _first_zero(travel, back), _first_zero(travel, front)
+
+
+def _first_zero(travel: Float[np.ndarray, " n"], spare: Float[np.ndarray, " n"]) -> float:
+    """Return where values that begin above zero first cross it."""
+    below = int(np.argmax(spare < 0.0))
+    if below == 0:
+        return float(travel[-1]) if spare[0] >= 0.0 else 0.0
+    high, low = spare[below - 1], spare[below]
+    return float(travel[below - 1] + (travel[below] - travel[below - 1]) * high / (high - low))
+
+
+def _described(bone: Structure, start: Point, end: Point, waist: float) -> IliumAnatomy:
     axis = unit(end - start)
     cranial = unit(CRANIAL - (CRANIAL @ axis) * axis)
     left = np.cross(-axis, cranial)
-    sure = radius >= SURE_RADIUS_MM
+    radius = min(waist, ENOUGH_MM)
+    sure = waist >= SURE_RADIUS_MM
     said = (
-        f"a straight corridor {2.0 * radius:.1f} mm wide and {np.linalg.norm(end - start):.0f} long"
+        f"a straight corridor {2.0 * radius:.0f} mm wide and {np.linalg.norm(end - start):.0f} "
+        f"long, {2.0 * waist:.0f} wide in its middle"
     )
     return IliumAnatomy(
         structure=bone.name,

@@ -7,13 +7,16 @@ import pytest
 
 from phantom.morphometry import PHANTOM_LEVELS, morphometry
 from phantom.population import (
+    SACRAL_MM,
     Measured,
     Row,
     morphometry_table,
     population,
-    read_vertebrae,
+    read_bones,
+    sacra,
     side_difference_mm,
 )
+from phantom.sacrum import BODY_MM, CANAL_MM
 from planner.anatomy.model import Pedicle, Unavailable, VertebraAnatomy
 from planner.anatomy.pedicle_measures import pedicle_walls, sagittal_angle
 from planner.case import Side
@@ -76,9 +79,20 @@ def test_walls_lie_on_the_outline_and_where_their_names_say(drawn: list[Vertebra
         assert x[0] < x[1] < 0.0
 
 
-@pytest.mark.parametrize("bundle", ["lumbar-cage", "mid-thoracic"])
+def test_what_is_read_of_a_drawn_sacrum_is_adult_and_as_drawn() -> None:
+    table = morphometry_table(sacra(seeds=(2,), resolution_mm=1.9))
+    assert [row for row in table if not row.inside] == []
+    rows = {row.measure: row for row in table}
+    assert set(rows) == set(SACRAL_MM)
+    width, depth = CANAL_MM
+    assert rows["body width"].ours == pytest.approx(BODY_MM[0], abs=2.0)
+    assert rows["canal depth"].ours == pytest.approx(depth, abs=2.5)
+    assert rows["canal width"].ours == pytest.approx(width, abs=5.0)  # its walls lean outward
+
+
+@pytest.mark.parametrize("bundle", ["lumbar-cage", "mid-thoracic", "sacropelvic"])
 def test_real_vertebrae_are_adult_and_nearly_symmetric(shared_cases: Path, bundle: str) -> None:
-    read = list(read_vertebrae(load_case(shared_cases / bundle)))
+    read = list(read_bones(load_case(shared_cases / bundle)))
     assert [row for row in morphometry_table(read) if not row.inside] == []
     for one in read:
         assert isinstance(one, Measured)

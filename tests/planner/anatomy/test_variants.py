@@ -64,8 +64,8 @@ def assert_not_wrong(found: Pedicle | None, truth: Pedicle | Unavailable) -> Non
     if found is None:
         return
     assert isinstance(truth, Pedicle)
-    assert np.linalg.norm(found.centre_mm - truth.centre_mm) < 2.0
-    assert np.degrees(angle_between(found.axis, truth.axis)) < 6.0
+    assert np.linalg.norm(found.centre_mm - truth.centre_mm) < 1.0
+    assert np.degrees(angle_between(found.axis, truth.axis)) < 3.0
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -98,6 +98,17 @@ def test_an_isthmus_that_two_closings_show_apart_is_not_claimed(
     assert isinstance(left, Pedicle)  # 5 to 7 degrees off
     assert claimed(found, Side.LEFT) is None
     assert "closed in another way" in left.cause
+
+
+@pytest.mark.parametrize(("level", "seed"), [("T4", 3), ("T5", 4)])
+def test_channels_in_rough_bone_leave_no_pedicle_to_claim(level: str, seed: int) -> None:
+    smooth = bone(level, OPERATIONS["screw_channels"](shape_of(level)), 1.5)
+    found = vertebra_anatomy(replace(smooth, mesh=noisy(smooth.mesh, seed)))
+    assert isinstance(found, VertebraAnatomy)
+    assert all(claimed(found, side) is None for side in Side)  # up to 14 and 5 degrees off
+    right = found.pedicles[Side.RIGHT]
+    assert isinstance(right, Pedicle)
+    assert "rough" in right.cause
 
 
 @pytest.mark.parametrize("level", ["L2"])
@@ -234,6 +245,7 @@ def test_the_isthmus_is_steady(level: str, change: str) -> None:
         ("mid-thoracic", "T4", 0),
         ("lumbar-cage", "L1", 2),  # a tilt spills into the lamina, and the plane swings
         ("lumbar-cage", "L5", 0),
+        ("thoracolumbar-fracture", "T12", 7),  # a section beside it just touches the lamina
         ("thoracolumbar-fracture", "T12", 11),  # the peaks of noise look like a notch
         ("thoracolumbar-fracture", "L1", 0),
     ],
