@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 import shapely.affinity
 from jaxtyping import Float
+from shapely import Polygon
 
 from geometry.arrays import Point, Points, Vector, unit
 from geometry.mesh import TriangleMesh
@@ -30,6 +31,9 @@ CONVERGENCES = (0.0, 0.5, 0.9)  # radians; the oblique starts serve the pedicles
 NEAR_MM = 4.0  # between a stated centre and the smallest section that it means
 SHARPNESS = 0.15  # excess of the log of the area at which a section weighs 1/e in the search
 SOLID = 0.8  # share of its convex outline that any section of a whole neck fills
+SOLID_BORED = 0.9  # and of one that has a channel in it
+HOLE_MM2 = 0.5  # from which a hole in a section is a channel
+WALL_MM = 1.1  # beside a channel; a thinner wall is open in some of the sections compared
 LEAN_RAD = 0.3  # from the adult mean of the convergence; studies differ by 0.1
 UNUSUAL = 0.4  # confidence in an isthmus of a size that adults do not have
 SLIDE_MM = 3.4  # how far each way sections are compared: about as far as a neck stays narrow
@@ -269,12 +273,12 @@ def _described(
 ) -> Pedicle | None:
     """Draw the section in the axes of its side, about its centroid; None if there is none.
 
-    Whether the neck is notched is asked of the mesh that was searched: noise notches no isthmus.
+    Whether the neck is whole is asked of the mesh that was searched: noise notches no isthmus.
     """
     plane = plane_through(found.centre, found.axis, box.axes[2])
     piece = section(mesh, plane).at(0.0, 0.0)
-    solidity = _solidity(searched, found, box.axes[2])
-    if piece is None or solidity is None:
+    flaw = _flaw(searched, found, box.axes[2])
+    if piece is None or flaw is None:
         return None
     drawn = filled(piece)
     middle = drawn.centroid
@@ -285,7 +289,7 @@ def _described(
     )
     low_x, low_y, high_x, high_y = outline.bounds
     width, height = high_x - low_x, high_y - low_y
-    confidence, cause = _trust(width, height, solidity, level)
+    confidence, cause = _trust(width, height, flaw, level)
     usual, lean = _usual(box, level).convergence_rad, _convergence(box, plane.normal, side)
     if abs(lean - usual) > LEAN_RAD and confidence > UNUSUAL:
         confidence = UNUSUAL
@@ -307,20 +311,30 @@ def _described(
     )
 
 
-def _solidity(mesh: TriangleMesh, found: _Isthmus, up: Vector) -> float | None:
-    """Return the least share of its convex outline that a section in the middle of the neck fills.
+def _flaw(mesh: TriangleMesh, found: _Isthmus, up: Vector) -> str | None:
+    """Say what is wrong with a neck along which sections were compared; empty if it is whole.
 
-    A channel that opens the neck beside the isthmus swings it, even if it spares the isthmus.
+    A channel that opens the neck beside the isthmus swings it, even if it spares the isthmus. None
+    if there is no bone.
     """
-    shares = []
-    for slide in (-0.5, 0.0, 0.5):
+    shares, walls = [], []
+    for slide in (-1.0, -0.5, 0.0, 0.5, 1.0):
         plane = plane_through(found.centre + slide * SLIDE_MM * found.axis, found.axis, up)
         piece = section(mesh, plane).at(0.0, 0.0)
         if piece is None:
-            return None
-        whole = filled(piece)
-        shares.append(float(whole.area / whole.convex_hull.area))
-    return min(shares)
+            if abs(slide) < 1.0:
+                return None
+            continue
+        holes = [hole for ring in piece.interiors if (hole := Polygon(ring)).area > HOLE_MM2]
+        walls += [float(piece.exterior.distance(hole)) for hole in holes]
+        if abs(slide) < 1.0:
+            whole = filled(piece)
+            shares.append(float(whole.area / whole.convex_hull.area))
+    if min(shares) < (SOLID_BORED if walls else SOLID):
+        return f"is notched: bone fills {100.0 * min(shares):.0f} % of its convex outline"
+    if walls and min(walls) < WALL_MM:
+        return f"has a channel in it, and beside that a wall of {min(walls):.1f} mm"
+    return ""
 
 
 def _convergence(box: BodyBox, axis: Vector, side: Side) -> float:
@@ -329,14 +343,10 @@ def _convergence(box: BodyBox, axis: Vector, side: Side) -> float:
     return float(np.arctan2(-x if side is Side.LEFT else x, -y))
 
 
-def _trust(
-    width_mm: float, height_mm: float, solidity: float, level: str | None
-) -> tuple[float, str]:
+def _trust(width_mm: float, height_mm: float, flaw: str, level: str | None) -> tuple[float, str]:
     """Compare the isthmus with the literature for its level, and ask whether it is whole."""
-    if solidity < SOLID:
-        return UNUSUAL, (
-            f"the neck is notched: bone fills {100.0 * solidity:.0f} % of its convex outline"
-        )
+    if flaw:
+        return UNUSUAL, f"the neck {flaw}"
     norm = NORMS.get(level or "")
     if norm is None:
         return 0.7, f"no adult norm for level {level or 'unknown'} to compare the isthmus with"

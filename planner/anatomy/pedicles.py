@@ -1,8 +1,7 @@
 """Both pedicles of a vertebra, and how far each can be trusted.
 
-A pedicle that looks unsound in the bone as segmented is sought again with the channels of screws
-closed. What another closing shows elsewhere, touches a flat cut, or contradicts the other side, is
-not trusted.
+A pedicle that looks unsound in the bone as segmented is shown as it is with the channels of screws
+closed, but not claimed. What touches a flat cut, or contradicts the other side, is not trusted.
 """
 
 from collections.abc import Collection
@@ -11,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from geometry.arrays import Vector
 from geometry.frames import angle_between
 from geometry.mesh import TriangleMesh
 from planner.anatomy.body import BodyBox
@@ -19,16 +17,12 @@ from planner.anatomy.model import Pedicle, Unavailable
 from planner.anatomy.pedicle import UNUSUAL, moves_with_wall, pedicle
 from planner.anatomy.scan_edge import CutEdge
 from planner.anatomy.slicing import Slicer
-from planner.anatomy.solid import BY_SECTIONS, Window, calmed, closed_up, roughness_mm
+from planner.anatomy.solid import BY_SECTIONS, Window, calmed, closed_up
 from planner.case import Side
 
-BALL_MM = np.full(3, 3.8)  # half axes of what closes channels: screws up to 7.5 mm leave none
-DISC_MM = np.array([3.8, 0.01, 3.8])  # and of what stands across the neck, which has to agree
-STEADY_MM, STEADY_RAD = 0.5, np.radians(1.5)  # half of what a claimed isthmus may be off
-CLOSED_UP = "channels in the bone were closed to find it"
-ROUGH_MM = 0.13  # noise of 0.3 mm gives 0.15 or more, steps of 1 mm voxels 0.11, drawn bone 0.1
-CLOSED = 0.75  # confidence in an isthmus of a bone whose channels were closed
-UNCONFIRMED = 0.4  # and in those of which the disc shows one elsewhere, or not at all
+BALL_MM = 3.8  # radius of what closes channels: screws up to 7.5 mm leave none
+CLOSED_UP = "shown is where it lies with channels in the bone closed"
+UNCLAIMED = 0.4  # confidence in that
 CUT = 0.3  # and in one that a flat cut touches
 UNLIKE = 0.4  # and in two that do not mirror each other
 APART_MM = 3.5  # between an isthmus and the mirror image of the other; healthy bone: 2.6 and 0.09
@@ -49,11 +43,10 @@ def both_pedicles(
         level: Its level, if known.
         edges: Where the bone is cut off flat.
     """
-    calm = calmed(mesh, BY_SECTIONS)
-    bone = Slicer(calm)
+    bone = Slicer(calmed(mesh, BY_SECTIONS))
     found = {side: pedicle(bone, box, side, level, drawn=mesh) for side in Side}
     if not all(_sound(one) for one in found.values()):
-        found = _mended(mesh, box, level, found, rough_mm=roughness_mm(mesh, calm))
+        found = _mended(mesh, box, level, found)
     return _mirrored({side: _uncut(one, edges) for side, one in found.items()}, box)
 
 
@@ -101,71 +94,36 @@ def _sound(found: Found) -> bool:
 
 
 def _mended(
-    mesh: TriangleMesh,
-    box: BodyBox,
-    level: str | None,
-    found: dict[Side, Found],
-    *,
-    rough_mm: float,
+    mesh: TriangleMesh, box: BodyBox, level: str | None, found: dict[Side, Found]
 ) -> dict[Side, Found]:
-    """Seek what is unsound again in the bone with its channels closed, in two ways."""
-    unsound = {side: one for side, one in found.items() if not _sound(one)}
-    first = _closed(mesh, box, level, unsound, ball_mm=BALL_MM)
-    if rough_mm > ROUGH_MM:
-        doubt = f"the bone is rough by {rough_mm:.2f} mm, as much as thin walls beside channels are"
-        return found | _unconfirmed(first, f"{CLOSED_UP}, but {doubt}")
-    second = _closed(mesh, box, level, first, ball_mm=DISC_MM)
-    return found | _confirmed(first, second)
+    """Show where isthmuses that are unsound would lie with the channels in the bone closed.
+
+    They are not claimed: closing fills the hollows along a neck too, and pulls isthmuses into them
+    by up to 8 degrees, and a pedicle with open walls is no corridor of bone.
+    """
+    unsound = [side for side, one in found.items() if not _sound(one)]
+    return found | {
+        side: replace(one, confidence=UNCLAIMED, cause=f"{_reason(found[side])}; {CLOSED_UP}")
+        for side, one in _closed(mesh, box, level, unsound).items()
+    }
+
+
+def _reason(found: Found) -> str:
+    return found.reason if isinstance(found, Unavailable) else found.cause
 
 
 def _closed(
-    mesh: TriangleMesh, box: BodyBox, level: str | None, sides: Collection[Side], *, ball_mm: Vector
+    mesh: TriangleMesh, box: BodyBox, level: str | None, sides: Collection[Side]
 ) -> dict[Side, Pedicle]:
-    """Return what is sound of some sides in the bone with its channels closed by a ball."""
-    if not sides:
-        return {}
+    """Return what is sound of some sides in the bone with its channels closed."""
     half = np.array([1.4 * box.half[0], 16.0, box.half[2] + 4.0])
     behind = box.centre + (box.half[1] + 5.0) * box.axes[1]
-    closed = closed_up(mesh, Window(centre=behind, axes=box.axes, half=half), ball_mm=ball_mm)
+    closed = closed_up(mesh, Window(centre=behind, axes=box.axes, half=half), ball_mm=BALL_MM)
     if closed is None:
         return {}
     bone = Slicer(closed)
     read = {side: pedicle(bone, box, side, level) for side in sides}
     return {side: one for side, one in read.items() if isinstance(one, Pedicle) and _sound(one)}
-
-
-def _confirmed(first: dict[Side, Pedicle], second: dict[Side, Pedicle]) -> dict[Side, Pedicle]:
-    """Trust isthmuses in bone closed by the ball if the disc shows all of them in the same place.
-
-    The ball also fills the hollows along a neck and pulls the isthmus into them; the disc, which
-    stands across the neck, does not, but closes less where a wall is gone. Where they part on one
-    side, the bone is not drawn well enough for the other side to be right but by chance.
-    """
-    doubts = [doubt for side in first if (doubt := _doubt(first[side], second.get(side)))]
-    if doubts:
-        return _unconfirmed(first, f"{CLOSED_UP}, but closed in another way {' and '.join(doubts)}")
-    return {
-        s: replace(p, confidence=CLOSED * p.confidence, cause=f"{p.cause}; {CLOSED_UP}")
-        for s, p in first.items()
-    }
-
-
-def _unconfirmed(found: dict[Side, Pedicle], cause: str) -> dict[Side, Pedicle]:
-    return {s: replace(p, confidence=UNCONFIRMED, cause=cause) for s, p in found.items()}
-
-
-def _doubt(first: Pedicle, second: Pedicle | None) -> str:
-    """Say how a second reading of an isthmus differs from the first; empty if hardly."""
-    if second is None:
-        return f"the {first.side} isthmus is not found again"
-    apart_mm = float(np.linalg.norm(first.centre_mm - second.centre_mm))
-    apart_rad = angle_between(first.axis, second.axis)
-    if apart_mm < STEADY_MM and apart_rad < STEADY_RAD:
-        return ""
-    return (
-        f"the {first.side} isthmus lies {apart_mm:.1f} mm and {np.degrees(apart_rad):.1f} degrees "
-        "elsewhere"
-    )
 
 
 def _uncut(found: Found, edges: tuple[CutEdge, ...]) -> Found:

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
-from geometry.arrays import Point, Rotation, Vector
+from geometry.arrays import Point, Rotation
 from geometry.mesh import TriangleMesh, triangle_mesh
 from planner.anatomy import _kernels
 
@@ -94,23 +94,6 @@ def calmed(mesh: TriangleMesh, how: Calming) -> TriangleMesh:
     return TriangleMesh(vertices=vertices, faces=mesh.faces, is_closed=mesh.is_closed)
 
 
-def roughness_mm(mesh: TriangleMesh, calm: TriangleMesh) -> float:
-    """Return the median distance, across the surface, by which smoothing moved a vertex.
-
-    Args:
-        mesh: As it was, mm.
-        calm: The same after ``calmed``.
-    """
-    a, b, c = np.moveaxis(calm.corners, 1, 0)
-    normals = np.zeros_like(calm.vertices)
-    for corner in calm.faces.T:
-        np.add.at(normals, corner, np.cross(b - a, c - a))
-    sizes = np.linalg.norm(normals, axis=1)
-    met = sizes > 0.0
-    moved = np.einsum("ij,ij->i", mesh.vertices - calm.vertices, normals)
-    return float(np.median(np.abs(moved[met] / sizes[met])))
-
-
 def _shells(mesh: TriangleMesh) -> Int[np.ndarray, " m"]:
     """Return which connected shell each face belongs to."""
     a, b, c = mesh.faces.T
@@ -136,7 +119,7 @@ def _within(mesh: TriangleMesh, outer: Bool[np.ndarray, " m"], low: Point, high:
     return bool(np.arctan2(top, below).sum() > np.pi)
 
 
-def closed_up(mesh: TriangleMesh, window: Window, *, ball_mm: Vector) -> TriangleMesh | None:
+def closed_up(mesh: TriangleMesh, window: Window, *, ball_mm: float) -> TriangleMesh | None:
     """Return the bone within a window with every channel closed that a ball cannot pass, or None.
 
     The surface lies within about half a grid step of the bone's own, but for hollows narrower than
@@ -145,7 +128,7 @@ def closed_up(mesh: TriangleMesh, window: Window, *, ball_mm: Vector) -> Triangl
     Args:
         mesh: The bone, patient LPS, mm.
         window: What of it is looked at, in the same frame.
-        ball_mm: Its half axes along the axes of the window; a small one makes it a disc.
+        ball_mm: Its radius.
     """
     half = window.half + MARGIN_MM
     counts = np.ceil(2.0 * half / STEP_MM).astype(np.int64) + 1
@@ -155,9 +138,9 @@ def closed_up(mesh: TriangleMesh, window: Window, *, ball_mm: Vector) -> Triangl
     bone = np.cumsum(sheets, axis=2) > 0
     if not bone.any():
         return None
-    reach, flat = ball_mm.max() / STEP_MM, ball_mm.max() / ball_mm
-    grown = distance_transform_edt(~bone, sampling=flat) < reach
-    depth = distance_transform_edt(grown, sampling=flat) - reach
+    reach = ball_mm / STEP_MM
+    grown = distance_transform_edt(~bone) < reach
+    depth = distance_transform_edt(grown) - reach
     field = gaussian_filter(np.clip(depth, -2.0, 2.0), 0.7)
     field[[0, -1]] = field[:, [0, -1]] = field[:, :, [0, -1]] = -1.0
     if field.max() <= 0.0:
