@@ -71,6 +71,7 @@ def test_a_drawn_corridor_runs_between_the_spines_that_were_drawn(side: Side, sc
     back, front = shape.spines
     axis = unit(front - back)
     assert np.degrees(angle_between(found.axis, axis)) < 1.0
+    assert found.radius_mm >= 5.0
     offset = found.posterior_mm - back
     assert np.linalg.norm(offset - (offset @ axis) * axis) < 1.0
 
