@@ -315,14 +315,14 @@ def _flaw(mesh: TriangleMesh, found: _Isthmus, up: Vector) -> str | None:
     """Say what is wrong with a neck along which sections were compared; empty if it is whole.
 
     A channel that opens the neck beside the isthmus swings it, even if it spares the isthmus. None
-    if there is no bone.
+    if there is no bone at the isthmus.
     """
     shares, walls = [], []
     for slide in (-1.0, -0.5, 0.0, 0.5, 1.0):
         plane = plane_through(found.centre + slide * SLIDE_MM * found.axis, found.axis, up)
         piece = section(mesh, plane).at(0.0, 0.0)
         if piece is None:
-            if abs(slide) < 1.0:
+            if slide == 0.0:
                 return None
             continue
         holes = [hole for ring in piece.interiors if (hole := Polygon(ring)).area > HOLE_MM2]
